@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Log lines for the host's function.  See log.h. */
+
+#define _GNU_SOURCE
+#include "log.h"
+
+#include <stdarg.h>
+
+#include "error.h"
+
+#include "banned.h"
+
+void
+mn_log_init(struct mn_log *log)
+{
+	(void)pthread_mutex_init(&log->lock, NULL);
+	log->level = -1;
+	log->fn = NULL;
+	log->data = NULL;
+}
+
+void
+mn_log_free(struct mn_log *log)
+{
+	(void)pthread_mutex_destroy(&log->lock);
+}
+
+void
+mn_log_set(struct mn_log *log, int level, monime_log_fn *fn, void *data)
+{
+	/* Whoever is inside the former function is waited for. */
+	(void)pthread_mutex_lock(&log->lock);
+	__atomic_store_n(&log->level, fn != NULL ? level : -1,
+	    __ATOMIC_RELAXED);
+	log->fn = fn;
+	log->data = data;
+	(void)pthread_mutex_unlock(&log->lock);
+}
+
+void
+mn_log_write(struct mn_log *log, int level, const char *fmt, ...)
+{
+	struct mn_text raw = MN_TEXT_INIT(MN_LOG_MAX);
+	struct mn_text line = MN_TEXT_INIT(4 * MN_LOG_MAX);
+	va_list ap;
+
+	/* Silence, the default, costs one comparison. */
+	if (level > __atomic_load_n(&log->level, __ATOMIC_RELAXED))
+		return;
+	va_start(ap, fmt);
+	mn_text_vadd(&raw, fmt, ap);
+	va_end(ap);
+	mn_text_escape(&line, mn_text_get(&raw), raw.len);
+	(void)pthread_mutex_lock(&log->lock);
+	if (log->fn != NULL && level <= log->level && line.len > 0)
+		log->fn(log->data, level, mn_text_get(&line));
+	(void)pthread_mutex_unlock(&log->lock);
+	mn_text_free(&raw);
+	mn_text_free(&line);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Bounded text buffers and the small grammars.  See text.h. */
+
+#define _GNU_SOURCE
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "banned.h"
+
+/* Make room for len more bytes and a NUL.  realloc() would leave a copy. */
+static bool
+reserve(struct mn_text *t, size_t len)
+{
+	size_t need, size;
+	char *s;
+
+	if (t->failed || len > t->max - t->len) {
+		t->failed = true;
+		return false;
+	}
+	need = t->len + len + 1;
+	if (need <= t->size)
+		return true;
+	size = t->size ? t->size : 64;
+	while (size < need)
+		size *= 2;
+	s = malloc(size);
+	if (s == NULL) {
+		t->failed = true;
+		return false;
+	}
+	if (t->s != NULL) {
+		memcpy(s, t->s, t->len);
+		explicit_bzero(t->s, t->size);
+		free(t->s);
+	}
+	s[t->len] = '\0';
+	t->s = s;
+	t->size = size;
+	return true;
+}
+
+void
+mn_text_put(struct mn_text *t, const void *bytes, size_t len)
+{
+	if (!reserve(t, len))
+		return;
+	if (len > 0)
+		memcpy(t->s + t->len, bytes, len);
+	t->len += len;
+	t->s[t->len] = '\0';
+}
+
+void
+mn_text_vadd(struct mn_text *t, const char *fmt, va_list ap)
+{
+	va_list again;
+	int len;
+
+	va_copy(again, ap);
+	len = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (len < 0 || !reserve(t, (size_t)len)) {
+		t->failed = true;
+		return;
+	}
+	(void)vsnprintf(t->s + t->len, t->size - t->len, fmt, ap);
+	t->len += (size_t)len;
+}
+
+void
+mn_text_add(struct mn_text *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	mn_text_vadd(t, fmt, ap);
+	va_end(ap);
+}
+
+void
+mn_text_escape(struct mn_text *t, const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (mn_text_printable(s + i, 1))
+			mn_text_put(t, s + i, 1);
+		else
+			mn_text_add(t, "\\x%02x", (unsigned char)s[i]);
+	}
+}
+
+const char *
+mn_text_get(const struct mn_text *t)
+{
+	return t->s != NULL ? t->s : "";
+}
+
+void
+mn_text_free(struct mn_text *t)
+{
+	if (t->s != NULL) {
+		explicit_bzero(t->s, t->size);
+		free(t->s);
+	}
+	t->s = NULL;
+	t->len = t->size = 0;
+	t->failed = false;
+}
+
+static bool
+within(const char *s, size_t len, unsigned char low, unsigned char high)
+{
+	size_t i;
+	unsigned char c;
+
+	for (i = 0; i < len; i++) {
+		c = (unsigned char)s[i];
+		if (c < low || c > high)
+			return false;
+	}
+	return true;
+}
+
+bool
+mn_text_visible(const char *s, size_t len)
+{
+	return within(s, len, 0x21, 0x7e);
+}
+
+bool
+mn_text_printable(const char *s, size_t len)
+{
+	return within(s, len, 0x20, 0x7e);
+}
+
+bool
+mn_text_made_of(const char *s, size_t len, const char *set, size_t min,
+    size_t max)
+{
+	size_t i;
+
+	if (len < min || len > max)
+		return false;
+	for (i = 0; i < len; i++) {
+		if (s[i] == '\0' || strchr(set, s[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool
+mn_text_number(const char *s, size_t len, uint64_t max, uint64_t *n)
+{
+	uint64_t value = 0;
+	unsigned int digit;
+	size_t i;
+
+	if (len == 0)
+		return false;
+	for (i = 0; i < len; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return false;
+		digit = (unsigned int)(s[i] - '0');
+		if (digit > max || value > (max - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*n = value;
+	return true;
+}
+
+struct unit {
+	const char *name;
+	int64_t factor;
+};
+
+/* A number, white space or none, and a unit. */
+static bool
+quantity(const char *s, const struct unit *units, int64_t *out)
+{
+	const struct unit *u;
+	const char *name;
+	size_t digits;
+	uint64_t n;
+
+	digits = strspn(s, MN_TEXT_DIGIT);
+	name = s + digits + strspn(s + digits, " ");
+	for (u = units; u->name != NULL; u++) {
+		if (strcmp(name, u->name) != 0)
+			continue;
+		if (!mn_text_number(s, digits,
+		    (uint64_t)(INT64_MAX / u->factor), &n))
+			return false;
+		*out = (int64_t)n * u->factor;
+		return true;
+	}
+	return false;
+}
+
+bool
+mn_text_duration(const char *s, int64_t *ms)
+{
+	static const struct unit units[] = {
+		{ "ms", 1 }, { "s", 1000 }, { "min", 60000 },
+		{ "h", 3600000 }, { "d", 86400000 }, { NULL, 0 }
+	};
+
+	return quantity(s, units, ms);
+}
+
+bool
+mn_text_size(const char *s, int64_t *bytes)
+{
+	static const struct unit units[] = {
+		{ "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { NULL, 0 }
+	};
+
+	return quantity(s, units, bytes);
+}
+
+bool
+mn_text_date(const char *s, int64_t *day)
+{
+	uint64_t year, month, mday;
+	struct tm tm = { 0 };
+	time_t t;
+
+	if (strlen(s) != 10 || s[4] != '-' || s[7] != '-' ||
+	    !mn_text_number(s, 4, 9999, &year) ||
+	    !mn_text_number(s + 5, 2, 12, &month) ||
+	    !mn_text_number(s + 8, 2, 31, &mday))
+		return false;
+	tm.tm_year = (int)year - 1900;
+	tm.tm_mon = (int)month - 1;
+	tm.tm_mday = (int)mday;
+	t = timegm(&tm);
+	/* timegm() turns the 31st of February into a day of March. */
+	if (tm.tm_mon != (int)month - 1 || tm.tm_mday != (int)mday)
+		return false;
+	*day = t / 86400;
+	return year >= 1970;
+}
