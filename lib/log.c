@@ -41,7 +41,7 @@ mn_log_set(struct mn_log *log, int level, monime_log_fn *fn, void *data)
 void
 mn_log_write(struct mn_log *log, int level, const char *fmt, ...)
 {
-	struct mn_text raw = MN_TEXT_INIT(MN_LOG_MAX);
+	struct mn_text raw = MN_TEXT_INIT(MN_ERROR_MAX);
 	struct mn_text line = MN_TEXT_INIT(4 * MN_LOG_MAX);
 	va_list ap;
 
@@ -51,7 +51,8 @@ mn_log_write(struct mn_log *log, int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	mn_text_vadd(&raw, fmt, ap);
 	va_end(ap);
-	mn_text_escape(&line, mn_text_get(&raw), raw.len);
+	mn_text_escape(&line, mn_text_get(&raw),
+	    raw.len < MN_LOG_MAX ? raw.len : MN_LOG_MAX);
 	(void)pthread_mutex_lock(&log->lock);
 	if (log->fn != NULL && level <= log->level && line.len > 0)
 		log->fn(log->data, level, mn_text_get(&line));
