@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The APIs' JSON: all of json-c that we use.  See answer.h. */
+
+#define _GNU_SOURCE
+#include "answer.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "text.h"
+
+#include "banned.h"
+
+#define REASON	MN_TEXT_LOWER MN_TEXT_DIGIT "_"
+#define ID	MN_TEXT_ALNUM "_-"
+#define VERSION	MN_TEXT_ALNUM "._-"
+
+/*
+ * Parse strictly.  json-c's own strict mode still takes single quotes and
+ * keeps the last of two equal keys; the callers see to that.
+ */
+static struct json_object *
+parse(const char *body, size_t len)
+{
+	struct json_object *root = NULL;
+	struct json_tokener *tok;
+
+	if (len == 0 || len > INT_MAX)
+		return NULL;
+	tok = json_tokener_new_ex(MN_ANSWER_DEPTH);
+	if (tok == NULL)
+		return NULL;
+	json_tokener_set_flags(tok,
+	    JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	root = json_tokener_parse_ex(tok, body, (int)len);
+	/* What is open may go on; what follows an object may not. */
+	if (json_tokener_get_error(tok) != json_tokener_success ||
+	    strspn(body + json_tokener_get_parse_end(tok), " \t\r\n") !=
+	    len - json_tokener_get_parse_end(tok)) {
+		json_object_put(root);
+		root = NULL;
+	}
+	json_tokener_free(tok);
+	return root;
+}
+
+/* The member of that name and type, or NULL. */
+static struct json_object *
+member(struct json_object *o, const char *name, enum json_type type)
+{
+	struct json_object *v = NULL;
+
+	if (!json_object_is_type(o, json_type_object) ||
+	    !json_object_object_get_ex(o, name, &v) ||
+	    !json_object_is_type(v, type))
+		return NULL;
+	return v;
+}
+
+/* A member that is a string of bytes from set, 1 to max of them. */
+static bool
+word(struct json_object *o, const char *name, const char *set, char *out,
+    size_t max)
+{
+	struct json_object *v = member(o, name, json_type_string);
+	const char *s;
+	size_t len;
+
+	out[0] = '\0';
+	if (v == NULL)
+		return false;
+	s = json_object_get_string(v);
+	len = (size_t)json_object_get_string_len(v);
+	if (!mn_text_made_of(s, len, set, 1, max))
+		return false;
+	memcpy(out, s, len + 1);
+	return true;
+}
+
+/* JSON has no use for a quote of the other kind outside of strings. */
+static bool
+single_quoted(const char *body, size_t len)
+{
+	bool inside = false;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (inside && body[i] == '\\')
+			i++;
+		else if (body[i] == '"')
+			inside = !inside;
+		else if (!inside && body[i] == '\'')
+			return true;
+	}
+	return false;
+}
+
+/* Is the key of the verdict there once?  Which of two holds, nobody says. */
+static bool
+once(const char *body, size_t len, const char *key)
+{
+	const char *first = memmem(body, len, key, strlen(key));
+
+	return first != NULL && memmem(first + 1,
+	    len - (size_t)(first + 1 - body), key, strlen(key)) == NULL;
+}
+
+static void
+api_version(struct json_object *root, struct mn_token_test *t)
+{
+	struct json_object *v = member(root, "apiVersion", json_type_object);
+	struct json_object *release = member(v, "release", json_type_object);
+	struct json_object *flag = member(v, "deprecated", json_type_boolean);
+	char date[16];
+	size_t len;
+
+	(void)word(v, "id", VERSION, t->version, MN_ANSWER_WORD);
+	if (flag != NULL) {
+		t->deprecated_told = true;
+		t->deprecated = json_object_get_boolean(flag);
+	}
+	if (word(release, "name", VERSION, t->release, 32) &&
+	    word(release, "date", MN_TEXT_DIGIT "-", date, 10)) {
+		len = strlen(t->release);
+		t->release[len++] = ' ';
+		memcpy(t->release + len, date, strlen(date) + 1);
+	}
+}
+
+bool
+mn_answer_token_test(const char *body, size_t len, struct mn_token_test *t,
+    const char **why)
+{
+	struct json_object *root, *status, *flag, *origin;
+	bool r = false;
+
+	memset(t, 0, sizeof(*t));
+	root = parse(body, len);
+	status = member(root, "status", json_type_object);
+	flag = member(status, "isAuthenticated", json_type_boolean);
+	if (root == NULL || single_quoted(body, len)) {
+		*why = "the answer is not JSON";
+		goto out;
+	}
+	if (flag == NULL || !once(body, len, "\"isAuthenticated\"")) {
+		*why = "status.isAuthenticated is not a boolean, given once";
+		goto out;
+	}
+	(void)word(status, "environment", MN_TEXT_LOWER, t->environment,
+	    MN_ANSWER_WORD);
+	api_version(root, t);
+	origin = member(root, "requestOrigin", json_type_object);
+	(void)word(origin, "country", MN_TEXT_UPPER, t->country, 2);
+	(void)word(origin, "ipAddress", MN_TEXT_DIGIT "abcdefABCDEF.:",
+	    t->address, sizeof(t->address) - 1);
+	t->authenticated = json_object_get_boolean(flag);
+	r = true;
+out:
+	json_object_put(root);
+	return r;
+}
+
+static void
+message(struct json_object *o, const char *name, char *out)
+{
+	struct json_object *v = member(o, name, json_type_string);
+	size_t len;
+
+	if (v == NULL)
+		return;
+	/* Up to a NUL, which a C string cannot hold. */
+	len = strnlen(json_object_get_string(v), MN_ANSWER_MESSAGE);
+	memcpy(out, json_object_get_string(v), len);
+	out[len] = '\0';
+}
+
+void
+mn_answer_error(const char *body, size_t len, struct mn_answer_error *e)
+{
+	struct json_object *root, *monime, *list, *first;
+
+	memset(e, 0, sizeof(*e));
+	root = parse(body, len);
+	if (root == NULL)
+		return;
+	monime = member(root, "error", json_type_object);
+	list = member(root, "errors", json_type_array);
+	if (monime != NULL) {
+		(void)word(monime, "reason", REASON, e->reason,
+		    MN_ANSWER_WORD);
+		message(monime, "message", e->message);
+	} else if (list != NULL) {
+		first = json_object_array_length(list) > 0 ?
+		    json_object_array_get_idx(list, 0) : NULL;
+		(void)word(first, "error_code", REASON, e->reason,
+		    MN_ANSWER_WORD);
+		message(root, "message", e->message);
+		(void)word(root, "id", ID, e->id, MN_ANSWER_WORD);
+	} else {
+		(void)word(root, "error", REASON, e->reason, MN_ANSWER_WORD);
+		message(root, "error_description", e->message);
+	}
+	json_object_put(root);
+}
+
+bool
+mn_answer_id(const char *value, char id[MN_ANSWER_WORD + 1])
+{
+	size_t len = strlen(value);
+
+	id[0] = '\0';
+	if (!mn_text_made_of(value, len, ID, 1, MN_ANSWER_WORD))
+		return false;
+	memcpy(id, value, len + 1);
+	return true;
+}

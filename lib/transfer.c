@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+
+/* One HTTP exchange by libcurl.  See transfer.h. */
+
+#define _GNU_SOURCE
+#include "transfer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include <curl/curl.h>
+
+#include "monime.h"
+#include "banned.h"
+
+struct mn_easy {
+	CURL *curl;
+	struct mn_transfer *transfer;
+	const struct mn_wire_config *config;
+	void (*started)(struct mn_transfer *);
+	/*
+	 * The list of header lines in our own nodes: the lines hold tokens,
+	 * and curl_slist_append() would copy them.
+	 */
+	struct curl_slist node[MN_TRANSFER_LINES + 1];
+	char problem[CURL_ERROR_SIZE];
+};
+
+void
+mn_transfer_init(struct mn_transfer *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->head.max = MN_TRANSFER_HEAD_MAX;
+	mn_transfer_reset(t);
+}
+
+void
+mn_transfer_reset(struct mn_transfer *t)
+{
+	mn_text_free(&t->head);
+	mn_text_free(&t->content);
+	t->content.max = t->max_answer;
+	t->wire = MN_WIRE_UNSENT;
+	t->sent = false;
+	t->status = 0;
+	t->problem[0] = '\0';
+	t->head_bytes = 0;
+	t->in_head = false;
+}
+
+void
+mn_transfer_free(struct mn_transfer *t)
+{
+	mn_text_free(&t->head);
+	mn_text_free(&t->content);
+}
+
+const char *
+mn_transfer_header_at(const struct mn_text *head, size_t i,
+    const char **value)
+{
+	const char *s = head->s;
+	const char *end = s + head->len;
+	const char *v;
+
+	for (; s != NULL && s < end; i--) {
+		v = s + strlen(s) + 1;
+		if (i == 0) {
+			if (value != NULL)
+				*value = v;
+			return s;
+		}
+		s = v + strlen(v) + 1;
+	}
+	return NULL;
+}
+
+const char *
+mn_transfer_header(const struct mn_text *head, const char *name)
+{
+	const char *s = head->s;
+	const char *end = s + head->len;
+	const char *v;
+
+	while (s != NULL && s < end) {
+		v = s + strlen(s) + 1;
+		if (strcasecmp(s, name) == 0)
+			return v;
+		s = v + strlen(v) + 1;
+	}
+	return NULL;
+}
+
+int64_t
+mn_transfer_date(const char *value)
+{
+	time_t t = curl_getdate(value, NULL);
+
+	return t == -1 ? INT64_MIN : (int64_t)t - (int64_t)time(NULL);
+}
+
+static CURLcode global_result = CURLE_FAILED_INIT;
+
+static void
+global(void)
+{
+	/* Never undone: others in this process may use libcurl as well. */
+	global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+bool
+mn_transfer_global(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, global);
+	return global_result == CURLE_OK;
+}
+
+static void
+problem(struct mn_transfer *t, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n >= sizeof(t->problem))
+		n = sizeof(t->problem) - 1;
+	memcpy(t->problem, s, n);
+	t->problem[n] = '\0';
+}
+
+static void
+add_header(struct mn_transfer *t, const char *line, size_t len)
+{
+	const char *colon = memchr(line, ':', len);
+	const char *value, *end = line + len;
+
+	/* A line that begins with white space continues another: obsolete. */
+	if (colon == NULL || colon == line || *line == ' ' || *line == '\t')
+		return;
+	value = colon + 1;
+	while (value < end && (*value == ' ' || *value == '\t'))
+		value++;
+	while (end > value && (end[-1] == '\r' || end[-1] == '\n' ||
+	    end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	mn_text_put(&t->head, line, (size_t)(colon - line));
+	mn_text_put(&t->head, "", 1);
+	mn_text_put(&t->head, value, (size_t)(end - value));
+	mn_text_put(&t->head, "", 1);
+}
+
+/* Lines of one or more heads (each 1xx has its own), and of trailers. */
+static size_t
+on_header(char *line, size_t size, size_t len, void *arg)
+{
+	struct mn_transfer *t = arg;
+
+	(void)size;	/* always 1 */
+	t->head_bytes += len;
+	if (t->head_bytes > MN_TRANSFER_HEAD_MAX) {
+		t->wire = MN_WIRE_BROKEN;
+		problem(t, "the answer's headers pass 64 KiB");
+		return 0;
+	}
+	if (!t->in_head) {
+		/* What is neither a head nor in one is a trailer. */
+		if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+			t->in_head = true;
+			mn_text_free(&t->head);
+		}
+		return len;
+	}
+	if (len <= 2)
+		t->in_head = false;	/* the empty line */
+	else
+		add_header(t, line, len);
+	return len;
+}
+
+static size_t
+on_body(char *bytes, size_t size, size_t len, void *arg)
+{
+	struct mn_transfer *t = arg;
+
+	(void)size;	/* always 1 */
+	if (len > t->max_answer - t->content.len) {
+		t->wire = MN_WIRE_BROKEN;
+		problem(t, "the answer is larger than max_answer");
+		return 0;
+	}
+	mn_text_put(&t->content, bytes, len);
+	return t->content.failed ? 0 : len;
+}
+
+/* The connection stands, the request is about to be written. */
+static int
+on_prerequest(void *arg, char *primary_ip, char *local_ip, int primary_port,
+    int local_port)
+{
+	struct mn_transfer *t = arg;
+
+	(void)primary_ip;
+	(void)local_ip;
+	(void)primary_port;
+	(void)local_port;
+	if (!t->sent) {
+		t->sent = true;
+		t->easy->started(t);
+	}
+	return CURL_PREREQFUNC_OK;
+}
+
+/* Options of one kind each, set once for a kept handle. */
+static CURLcode
+set_long(CURL *c)
+{
+	static const struct {
+		CURLoption option;
+		long value;
+	} options[] = {
+		{ CURLOPT_SSL_VERIFYPEER, 1 },
+		{ CURLOPT_SSL_VERIFYHOST, 2 },
+		{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+		{ CURLOPT_FOLLOWLOCATION, 0 },
+		{ CURLOPT_UNRESTRICTED_AUTH, 0 },
+		{ CURLOPT_NETRC, CURL_NETRC_IGNORED },
+		{ CURLOPT_NOSIGNAL, 1 },
+		{ CURLOPT_PATH_AS_IS, 1 },
+		{ CURLOPT_DISALLOW_USERNAME_IN_URL, 1 },
+		{ CURLOPT_HTTP09_ALLOWED, 0 },
+		{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
+		/* An encoding that nobody asked for stays as it came. */
+		{ CURLOPT_HTTP_CONTENT_DECODING, 0 },
+		{ CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 },
+		/* Our headers are the origin's, never the proxy's. */
+		{ CURLOPT_HEADEROPT, CURLHEADER_SEPARATE },
+		/* Do not join a resolver's thread that hangs. */
+		{ CURLOPT_QUICK_EXIT, 1 },
+	};
+	CURLcode r = CURLE_OK;
+	size_t i;
+
+	for (i = 0; r == CURLE_OK &&
+	    i < sizeof(options) / sizeof(options[0]); i++)
+		r = curl_easy_setopt(c, options[i].option, options[i].value);
+	return r;
+}
+
+static CURLcode
+set_trust(CURL *c, const struct mn_wire_config *config)
+{
+	struct curl_blob blob = {
+		.data = (void *)(uintptr_t)config->ca,
+		.len = config->ca_len,
+		.flags = CURL_BLOB_NOCOPY,
+	};
+	CURLcode r;
+
+	/* Both always set, so that nothing built into libcurl is left. */
+	if ((r = curl_easy_setopt(c, CURLOPT_CAPATH, config->ca_path)) !=
+	    CURLE_OK)
+		return r;
+	r = curl_easy_setopt(c, CURLOPT_CAINFO, (char *)NULL);
+	if (r == CURLE_OK && config->ca_path == NULL)
+		r = curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &blob);
+	return r;
+}
+
+static CURLcode
+set_network(CURL *c, const struct mn_wire_config *config)
+{
+	CURLcode r;
+
+	/* "" and not NULL: NULL would ask the environment. */
+	if ((r = curl_easy_setopt(c, CURLOPT_PROXY,
+	    config->proxy != NULL ? config->proxy : "")) != CURLE_OK ||
+	    (r = curl_easy_setopt(c, CURLOPT_NOPROXY, "")) != CURLE_OK ||
+	    (r = curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https")) !=
+	    CURLE_OK)
+		return r;
+	return curl_easy_setopt(c, CURLOPT_USERAGENT,
+	    "libmonime/" MONIME_VERSION);
+}
+
+static CURLcode
+set_callbacks(CURL *c, char *error)
+{
+	CURLcode r;
+
+	if ((r = curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header)) !=
+	    CURLE_OK ||
+	    (r = curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body)) !=
+	    CURLE_OK ||
+	    (r = curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_prerequest)) !=
+	    CURLE_OK)
+		return r;
+	return curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error);
+}
+
+struct mn_easy *
+mn_transfer_easy_new(const struct mn_wire_config *c,
+    void (*started)(struct mn_transfer *))
+{
+	struct mn_easy *k;
+
+	k = calloc(1, sizeof(*k));
+	if (k == NULL)
+		return NULL;
+	k->config = c;
+	k->started = started;
+	k->curl = curl_easy_init();
+	if (k->curl == NULL || set_long(k->curl) != CURLE_OK ||
+	    set_trust(k->curl, c) != CURLE_OK ||
+	    set_network(k->curl, c) != CURLE_OK ||
+	    set_callbacks(k->curl, k->problem) != CURLE_OK) {
+		mn_transfer_easy_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void
+mn_transfer_easy_free(struct mn_easy *k)
+{
+	if (k == NULL)
+		return;
+	if (k->curl != NULL)
+		curl_easy_cleanup(k->curl);
+	free(k);
+}
+
+void *
+mn_transfer_easy_curl(struct mn_easy *k)
+{
+	return k->curl;
+}
+
+struct mn_transfer *
+mn_transfer_of(struct mn_easy *k)
+{
+	return k->transfer;
+}
+
+/*
+ * With a body, or for a method whose request has one by definition, libcurl's
+ * POST; else its GET.  The name on the wire is ours in every case.
+ */
+static CURLcode
+set_method(CURL *c, const struct mn_transfer *t)
+{
+	bool head = strcmp(t->method, "HEAD") == 0;
+	bool post = t->body != NULL || (t->method[0] == 'P');
+	CURLcode r;
+
+	if ((r = curl_easy_setopt(c, CURLOPT_NOBODY, head ? 1L : 0L)) !=
+	    CURLE_OK ||
+	    (r = curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST,
+	    head ? NULL : t->method)) != CURLE_OK)
+		return r;
+	if (head)
+		return CURLE_OK;
+	if (!post)
+		return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+	if ((r = curl_easy_setopt(c, CURLOPT_POST, 1L)) != CURLE_OK ||
+	    (r = curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
+	    (curl_off_t)t->len)) != CURLE_OK)
+		return r;
+	/* Not copied. */
+	return curl_easy_setopt(c, CURLOPT_POSTFIELDS,
+	    t->body != NULL ? t->body : "");
+}
+
+static CURLcode
+set_lines(struct mn_easy *k, const struct mn_transfer *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->lines; i++) {
+		k->node[i].data = (char *)(uintptr_t)t->line[i];
+		k->node[i].next = i + 1 < t->lines ? &k->node[i + 1] : NULL;
+	}
+	return curl_easy_setopt(k->curl, CURLOPT_HTTPHEADER,
+	    t->lines > 0 ? &k->node[0] : NULL);
+}
+
+bool
+mn_transfer_begin(struct mn_transfer *t, struct mn_easy *k)
+{
+	const char *url = t->url != NULL ? t->url : k->config->origin;
+	CURL *c = k->curl;
+
+	k->transfer = t;
+	k->problem[0] = '\0';
+	t->easy = k;
+	return set_method(c, t) == CURLE_OK && set_lines(k, t) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_REQUEST_TARGET, t->target) ==
+	    CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)t->connect_timeout) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT,
+	    t->fresh ? 1L : 0L) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_HEADERDATA, t) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_PREREQDATA, t) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_PRIVATE, t) == CURLE_OK;
+}
+
+static enum mn_wire
+classify(const struct mn_transfer *t, CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return MN_WIRE_ANSWER;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return MN_WIRE_UNTRUSTED;
+	case CURLE_OUT_OF_MEMORY:
+		return MN_WIRE_NOMEM;
+	case CURLE_FAILED_INIT:
+	case CURLE_UNKNOWN_OPTION:
+	case CURLE_NOT_BUILT_IN:
+	case CURLE_BAD_FUNCTION_ARGUMENT:
+		return MN_WIRE_SYS;
+	case CURLE_UNSUPPORTED_PROTOCOL:	/* an answer of HTTP/0.9 */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING:
+	case CURLE_WRITE_ERROR:
+		return t->sent ? MN_WIRE_BROKEN : MN_WIRE_UNSENT;
+	default:
+		return t->sent ? MN_WIRE_LOST : MN_WIRE_UNSENT;
+	}
+}
+
+void
+mn_transfer_end(struct mn_transfer *t, int curlcode)
+{
+	CURLcode code = (CURLcode)curlcode;
+	struct mn_easy *k = t->easy;
+	long status = 0;
+
+	if (t->content.failed || t->head.failed)
+		t->wire = MN_WIRE_NOMEM;
+	else if (t->wire != MN_WIRE_BROKEN)
+		t->wire = classify(t, code);
+	if (t->wire != MN_WIRE_ANSWER && t->problem[0] == '\0')
+		problem(t, k->problem[0] != '\0' ?
+		    k->problem : curl_easy_strerror(code));
+	if (curl_easy_getinfo(k->curl, CURLINFO_RESPONSE_CODE, &status) ==
+	    CURLE_OK)
+		t->status = (int)status;
+	/* Nothing of the transfer's may be left behind. */
+	(void)curl_easy_setopt(k->curl, CURLOPT_HTTPHEADER, NULL);
+	(void)curl_easy_setopt(k->curl, CURLOPT_POSTFIELDS, NULL);
+	k->transfer = NULL;
+	t->easy = NULL;
+}
