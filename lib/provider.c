@@ -15,6 +15,10 @@
 	.key_max = 255,						\
 	.key_methods = MN_POST | MN_PUT | MN_PATCH,		\
 	.retry = { { 408, 408 }, { 500, 500 }, { 502, 504 } },	\
+	.unauthorized = "the credential is missing, malformed, expired "	\
+	    "or revoked: replace it",				\
+	.forbidden = "the credential is valid, but its role does not "	\
+	    "grant this, or it belongs to another tenant",	\
 	.webhook = { .separator = '.', .base64 = false }
 
 #define MONO_STATIC						\
@@ -35,6 +39,11 @@ static const struct mn_provider providers[] = {
 		.request_id_header = "Monime-Request-Id",
 		.token_test = true,
 		.retry = { { 500, 599 } },
+		.unauthorized = "the access token is missing, invalid, "
+		    "expired or revoked: send a valid and active one",
+		.forbidden = "the token is valid, but lacks the permission, "
+		    "or its owner has no access to the Space: grant the "
+		    "permission, or adjust the owner's role in the Space",
 		.webhook = { .separator = '_', .base64 = true },
 	},
 	{ .name = "mono", .product = "banking", MONO_STATIC, MONO_COMMON },

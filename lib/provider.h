@@ -52,6 +52,10 @@ struct mn_provider {
 	/* Statuses after which an idempotent request is tried again. */
 	struct mn_statuses retry[4];
 
+	/* The documented cause and mend. */
+	const char *unauthorized;	/* 401 */
+	const char *forbidden;		/* 403 */
+
 	struct {
 		char separator;		/* between time and body */
 		bool base64;		/* else lower-case hexadecimal */

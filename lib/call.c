@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Calls: their steps, their end, and what they tell.  See call.h. */
+
+#define _GNU_SOURCE
+#include "call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "banned.h"
+
+#define FACT_MAX	1024	/* bytes of a fact */
+
+struct monime *
+mn_handle_keep(struct monime *m)
+{
+	(void)__atomic_add_fetch(&m->references, 1, __ATOMIC_RELAXED);
+	return m;
+}
+
+void
+mn_handle_free(struct monime *m)
+{
+	if (__atomic_sub_fetch(&m->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	mn_credential_free(m->credential);
+	mn_profile_free(m->profile);
+	mn_error_free(&m->error);
+	mn_log_free(&m->log);
+	(void)pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+static struct mn_loop *
+loop_take(struct monime *m)
+{
+	struct mn_loop *l = NULL;
+
+	(void)pthread_mutex_lock(&m->lock);
+	if (m->idles > 0)
+		l = m->idle[--m->idles];
+	(void)pthread_mutex_unlock(&m->lock);
+	return l != NULL ? l : mn_loop_new(&m->wire);
+}
+
+static void
+loop_give(struct monime *m, struct mn_loop *l)
+{
+	(void)pthread_mutex_lock(&m->lock);
+	if (m->idles < MN_LOOPS_KEPT && !m->closed) {
+		m->idle[m->idles++] = l;
+		l = NULL;
+	}
+	(void)pthread_mutex_unlock(&m->lock);
+	mn_loop_free(l);
+}
+
+/* The total time is over: what is under way ends here. */
+static void
+on_deadline(void *arg)
+{
+	struct monime_call *call = arg;
+
+	call->expired = true;
+	if (mn_loop_has(&call->transfer)) {
+		mn_loop_cancel(call->loop, &call->transfer);
+		call->transfer.wire = call->transfer.sent ?
+		    MN_WIRE_LOST : MN_WIRE_UNSENT;
+		(void)snprintf(call->transfer.problem,
+		    sizeof(call->transfer.problem),
+		    "no answer within the time limit");
+	}
+	mn_loop_unset(call->loop, &call->pause);
+	call->next(call);
+}
+
+static void
+on_pause(void *arg)
+{
+	struct monime_call *call = arg;
+
+	call->next(call);
+}
+
+static void
+on_done(struct mn_transfer *t)
+{
+	struct monime_call *call = t->arg;
+
+	call->next(call);
+}
+
+struct monime_call *
+mn_call_new(struct monime *m, void *data)
+{
+	struct monime_call *call;
+
+	if (m == NULL)
+		return NULL;
+	call = calloc(1, sizeof(*call));
+	if (call == NULL)
+		return NULL;
+	call->m = mn_handle_keep(m);
+	call->data = data;
+	call->result = MONIME_EPENDING;
+	call->retry_after = -1;
+	call->error.text.max = MN_ERROR_MAX;
+	mn_transfer_init(&call->transfer);
+	call->transfer.done = on_done;
+	call->transfer.arg = call;
+	call->deadline.fire = on_deadline;
+	call->deadline.arg = call;
+	call->pause.fire = on_pause;
+	call->pause.arg = call;
+	/* Our own fault must not read as a verdict: one code for all verbs. */
+	if (m->failure != MONIME_OK)
+		(void)mn_call_finish(call, MONIME_ECONFIG,
+		    "the profile did not open: %.*s",
+		    (int)strcspn(mn_error_get(&m->error), "\n"),
+		    mn_error_get(&m->error));
+	return call;
+}
+
+void
+mn_call_clock(struct monime_call *call, int64_t timeout)
+{
+	mn_loop_clock(call->loop);
+	/* Memory is short: then it is over at once, which is a failure. */
+	if (!mn_loop_set(call->loop, &call->deadline,
+	    mn_loop_now(call->loop) + timeout))
+		call->expired = true;
+}
+
+void
+mn_call_send(struct monime_call *call, enum mn_lane lane,
+    void (*next)(struct monime_call *call))
+{
+	call->next = next;
+	mn_transfer_reset(&call->transfer);
+	if (call->expired) {
+		(void)snprintf(call->transfer.problem,
+		    sizeof(call->transfer.problem),
+		    "the time limit has passed");
+		next(call);
+		return;
+	}
+	mn_loop_start(call->loop, lane, &call->transfer);
+}
+
+void
+mn_call_sleep(struct monime_call *call, int64_t ms,
+    void (*next)(struct monime_call *call))
+{
+	call->next = next;
+	if (!mn_loop_set(call->loop, &call->pause,
+	    mn_loop_now(call->loop) + ms))
+		next(call);
+}
+
+void
+mn_call_fact(struct monime_call *call, const char *name, const char *fmt, ...)
+{
+	struct mn_text value = MN_TEXT_INIT(FACT_MAX);
+	size_t i;
+	va_list ap;
+
+	va_start(ap, fmt);
+	mn_text_vadd(&value, fmt, ap);
+	va_end(ap);
+	for (i = 0; i < call->facts; i++) {
+		if (strcmp(call->fact[i].name, name) == 0)
+			break;
+	}
+	if (value.failed || value.s == NULL || i == MN_CALL_FACTS) {
+		mn_text_free(&value);
+		return;
+	}
+	if (i == call->facts)
+		call->facts++;
+	else
+		free(call->fact[i].value);
+	call->fact[i].name = name;
+	call->fact[i].value = value.s;
+}
+
+/* What an earlier attempt's answer told does not hold for the next one. */
+static void
+forget_answer(struct monime_call *call)
+{
+	static const char *const names[] = {
+		"request-id", "replayed", "rate-limit", "retry-after",
+		"reason", "message"
+	};
+	size_t i, j;
+
+	for (i = 0; i < call->facts; i++) {
+		for (j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+			if (strcmp(call->fact[i].name, names[j]) != 0)
+				continue;
+			free(call->fact[i].value);
+			call->fact[i--] = call->fact[--call->facts];
+			break;
+		}
+	}
+	mn_error_free(&call->error);
+	call->retry_after = -1;
+}
+
+/* How loud an end is: an outage and our own faults are worth a look. */
+static int
+loudness(int result)
+{
+	switch (result) {
+	case MONIME_OK:
+		return LOG_DEBUG;
+	case MONIME_EDENIED:
+	case MONIME_EFORBIDDEN:
+	case MONIME_EENVIRONMENT:
+	case MONIME_EPOLICY:
+	case MONIME_EINVAL:
+		return LOG_NOTICE;
+	case MONIME_ECONFIG:
+	case MONIME_EUNSAFE:
+	case MONIME_ENOMEM:
+	case MONIME_ESYS:
+		return LOG_ERR;
+	default:
+		return LOG_WARNING;
+	}
+}
+
+int
+mn_call_end(struct monime_call *call, int result)
+{
+	const char *why = mn_error_get(&call->error);
+	struct monime *m = call->m;
+
+	call->result = result;
+	if (call->loop != NULL) {
+		mn_loop_unset(call->loop, &call->deadline);
+		mn_loop_unset(call->loop, &call->pause);
+	}
+	/* The answer becomes the caller's. */
+	call->head = call->transfer.head;
+	call->body = call->transfer.content;
+	memset(&call->transfer.head, 0, sizeof(call->transfer.head));
+	memset(&call->transfer.content, 0, sizeof(call->transfer.content));
+	if (call->status == 0)
+		call->status = call->transfer.status;
+	mn_secret_free(call->bearer);
+	call->bearer = NULL;
+	if (result == MONIME_OK) {
+		mn_error_free(&call->error);
+		call->error.text.max = MN_ERROR_MAX;
+		mn_log_write(&m->log, LOG_DEBUG, "%s: success",
+		    m->profile->name);
+		return result;
+	}
+	if (why[0] == '\0')
+		(void)mn_error_add(&call->error, result, "%s",
+		    monime_strerror(result));
+	mn_log_write(&m->log, loudness(result), "%s: %s",
+	    m->profile != NULL ? m->profile->name : "no profile",
+	    mn_error_get(&call->error));
+	return result;
+}
+
+int
+mn_call_finish(struct monime_call *call, int result, const char *fmt, ...)
+{
+	struct mn_text text = MN_TEXT_INIT(MN_ERROR_MAX);
+	va_list ap;
+
+	va_start(ap, fmt);
+	mn_text_vadd(&text, fmt, ap);
+	va_end(ap);
+	(void)mn_error_add(&call->error, result, "%s", mn_text_get(&text));
+	mn_text_free(&text);
+	return mn_call_end(call, result);
+}
+
+void
+mn_call_ask(struct monime_call *call, const char *line, const char *target)
+{
+	struct mn_transfer *t = &call->transfer;
+	int64_t connect = call->m->profile->connect_timeout;
+
+	t->method = "GET";
+	t->target = target;
+	t->line[0] = line;
+	t->line[1] = "Accept: application/json";
+	t->lines = 2;
+	t->body = NULL;
+	t->len = 0;
+	t->fresh = false;
+	t->max_answer = MN_CHECK_ANSWER_MAX;
+	t->connect_timeout = connect < MN_CHECK_CONNECT ?
+	    connect : MN_CHECK_CONNECT;
+}
+
+/* Facts that every answer may tell. */
+static void
+note_headers(struct monime_call *call, struct mn_answer_error *error)
+{
+	const struct mn_provider *v = call->m->provider;
+	const struct mn_text *head = &call->transfer.head;
+	char id[MN_ANSWER_WORD + 1];
+	const char *s;
+
+	if (v->request_id_header != NULL)
+		s = mn_transfer_header(head, v->request_id_header);
+	else
+		s = error->id;
+	if (s != NULL && mn_answer_id(s, id))
+		mn_call_fact(call, "request-id", "%s", id);
+	s = mn_transfer_header(head, "Monime-Cache");
+	if (s != NULL)
+		mn_call_fact(call, "replayed", "%s",
+		    strcmp(s, "irc") == 0 ? "yes" : "no");
+	s = mn_transfer_header(head, "Monime-Rate-Limit");
+	if (s != NULL && mn_answer_id(s, id))
+		mn_call_fact(call, "rate-limit", "%s", id);
+	s = mn_transfer_header(head, "Retry-After");
+	if (s != NULL)
+		call->retry_after = mn_retry_after(s, mn_transfer_date(s));
+	if (s != NULL && call->retry_after >= 0)
+		mn_call_fact(call, "retry-after", "%lld",
+		    (long long)call->retry_after);
+}
+
+static const char *
+fact(const struct monime_call *call, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < call->facts; i++) {
+		if (strcmp(call->fact[i].name, name) == 0)
+			return call->fact[i].value;
+	}
+	return NULL;
+}
+
+/* Status, reason and ids; then what the provider documents. */
+static int
+explain(struct monime_call *call, int code)
+{
+	const struct mn_provider *v = call->m->provider;
+	const struct mn_transfer *t = &call->transfer;
+	const char *reason = fact(call, "reason");
+	const char *id = fact(call, "request-id");
+	const char *mend = "";
+
+	if (code == MONIME_EDENIED)
+		mend = v->unauthorized;
+	else if (code == MONIME_EFORBIDDEN)
+		mend = v->forbidden;
+	else if (t->status >= 300 && t->status <= 399)
+		mend = "a redirect, which is never followed";
+	return mn_error_add(&call->error, code, "%s: HTTP status %d%s%s%s%s%s%s",
+	    mn_guard_origin(call->m->profile, v), t->status,
+	    reason != NULL ? ", reason " : "", reason != NULL ? reason : "",
+	    id != NULL ? ", request " : "", id != NULL ? id : "",
+	    *mend != '\0' ? ": " : "", mend);
+}
+
+int
+mn_call_outcome(struct monime_call *call)
+{
+	static const int codes[] = {
+		[MN_WIRE_UNSENT] = MONIME_ENET,
+		[MN_WIRE_UNTRUSTED] = MONIME_ENET,
+		[MN_WIRE_LOST] = MONIME_ELOST,
+		[MN_WIRE_BROKEN] = MONIME_EPROTO,
+		[MN_WIRE_NOMEM] = MONIME_ENOMEM,
+		[MN_WIRE_SYS] = MONIME_ESYS,
+	};
+	struct mn_transfer *t = &call->transfer;
+	struct mn_answer_error error = { .reason = "" };
+	int code;
+
+	forget_answer(call);
+	call->status = t->status;
+	mn_call_fact(call, "source", "network");
+	if (t->wire != MN_WIRE_ANSWER) {
+		code = codes[t->wire];
+		/* Ours, but it was sent: what counts is that nobody knows. */
+		if (t->sent && (code == MONIME_ENOMEM || code == MONIME_ESYS))
+			code = MONIME_ELOST;
+		return mn_error_add(&call->error, code, "%s: %s",
+		    mn_guard_origin(call->m->profile, call->m->provider),
+		    t->problem);
+	}
+	code = mn_retry_code(t->status);
+	if (code != MONIME_OK)
+		mn_answer_error(mn_text_get(&t->content), t->content.len,
+		    &error);
+	note_headers(call, &error);
+	if (error.reason[0] != '\0')
+		mn_call_fact(call, "reason", "%s", error.reason);
+	if (error.message[0] != '\0')
+		mn_call_fact(call, "message", "%s", error.message);
+	return code == MONIME_OK ? code : explain(call, code);
+}
+
+static void
+note_test(struct monime_call *call, const struct mn_token_test *test)
+{
+	if (test->version[0] != '\0')
+		mn_call_fact(call, "api-version", "%s", test->version);
+	if (test->release[0] != '\0')
+		mn_call_fact(call, "api-release", "%s", test->release);
+	if (test->deprecated_told)
+		mn_call_fact(call, "api-deprecated", "%s",
+		    test->deprecated ? "yes" : "no");
+	if (test->country[0] != '\0')
+		mn_call_fact(call, "origin-country", "%s", test->country);
+	if (test->address[0] != '\0')
+		mn_call_fact(call, "origin-address", "%s", test->address);
+}
+
+int
+mn_call_token_test(struct monime_call *call, struct mn_token_test *test)
+{
+	const struct monime *m = call->m;
+	const char *origin = mn_guard_origin(m->profile, m->provider);
+	const char *ours = mn_profile_environment(m->profile->environment);
+	const char *why = NULL;
+	int code;
+
+	code = mn_call_outcome(call);
+	if (code != MONIME_OK)
+		return code;
+	if (call->status != 200)
+		return mn_error_add(&call->error, MONIME_EPROTO,
+		    "%s: HTTP status %d to the token test", origin,
+		    call->status);
+	if (!mn_answer_token_test(mn_text_get(&call->transfer.content),
+	    call->transfer.content.len, test, &why))
+		return mn_error_add(&call->error, MONIME_EPROTO,
+		    "%s: %s", origin, why);
+	note_test(call, test);
+	/* The verdict is in the body: a bad token is answered with 200. */
+	if (!test->authenticated)
+		return mn_error_add(&call->error, MONIME_EDENIED,
+		    "%s: %s", origin, m->provider->unauthorized);
+	if (strcmp(test->environment, ours) == 0) {
+		mn_call_fact(call, "environment", "%s", ours);
+		return MONIME_OK;
+	}
+	if (strcmp(test->environment, "test") != 0 &&
+	    strcmp(test->environment, "live") != 0)
+		return mn_error_add(&call->error, MONIME_EPROTO,
+		    "%s: status.environment is neither \"test\" nor \"live\"",
+		    origin);
+	mn_call_fact(call, "environment", "%s", test->environment);
+	return mn_error_add(&call->error, MONIME_EENVIRONMENT,
+	    "%s: a %s token where %s is meant", origin, test->environment,
+	    ours);
+}
+
+/* The step behind the token test of our own credential. */
+static void
+on_confirmed(struct monime_call *call)
+{
+	void (*next)(struct monime_call *) = call->after;
+	struct mn_token_test test = { .address = "" };
+	int code;
+
+	code = mn_call_token_test(call, &test);
+	mn_transfer_reset(&call->transfer);
+	switch (code) {
+	case MONIME_OK:
+		break;
+	case MONIME_EDENIED:
+	case MONIME_EFORBIDDEN:
+	case MONIME_EENVIRONMENT:
+		(void)mn_call_end(call, code);
+		return;
+	default:
+		/* Nothing of what was asked for has been sent. */
+		(void)mn_error_add(&call->error, code, "%s: the environment "
+		    "could not be confirmed; nothing was sent",
+		    call->m->profile->name);
+		(void)mn_call_end(call, MONIME_ENET);
+		return;
+	}
+	code = mn_guard_address(call->m->profile, test.address[0] != '\0' ?
+	    test.address : NULL, &call->error);
+	if (code != MONIME_OK) {
+		(void)mn_call_end(call, code);
+		return;
+	}
+	mn_credential_confirm(call->credential);
+	call->status = 0;
+	next(call);
+}
+
+void
+mn_call_confirm(struct monime_call *call,
+    void (*next)(struct monime_call *call))
+{
+	const struct monime *m = call->m;
+
+	if (!m->provider->token_test || !m->profile->confirm_environment ||
+	    mn_credential_confirmed(call->credential)) {
+		next(call);
+		return;
+	}
+	call->after = next;
+	mn_call_ask(call, mn_secret_get(call->credential->header), "/");
+	mn_call_send(call, MN_LANE_OWN, on_confirmed);
+}
+
+int
+mn_call_block(struct monime_call *call,
+    void (*begin)(struct monime_call *call), struct monime_call **out)
+{
+	struct monime *m;
+	struct mn_loop *l;
+	int r;
+
+	if (call == NULL)
+		return MONIME_ENOMEM;
+	m = call->m;
+	if (call->result == MONIME_EPENDING) {
+		l = call->loop = loop_take(m);
+		if (l == NULL) {
+			(void)mn_call_finish(call, MONIME_ESYS,
+			    "no descriptor for an epoll instance");
+		} else {
+			begin(call);
+			while (call->result == MONIME_EPENDING)
+				mn_loop_run(l, true);
+			call->loop = NULL;
+			loop_give(m, l);
+		}
+	}
+	r = call->result;
+	if (out != NULL)
+		*out = call;
+	else
+		monime_call_free(call);
+	return r;
+}
+
+int
+monime_call_result(const struct monime_call *call)
+{
+	return call != NULL ? call->result : MONIME_ENOMEM;
+}
+
+void *
+monime_call_data(const struct monime_call *call)
+{
+	return call != NULL ? call->data : NULL;
+}
+
+int
+monime_call_status(const struct monime_call *call)
+{
+	return call != NULL ? call->status : 0;
+}
+
+const char *
+monime_call_body(const struct monime_call *call, size_t *len)
+{
+	if (len != NULL)
+		*len = call != NULL ? call->body.len : 0;
+	return call != NULL ? mn_text_get(&call->body) : "";
+}
+
+const char *
+monime_call_header(const struct monime_call *call, const char *name)
+{
+	if (call == NULL || name == NULL)
+		return NULL;
+	return mn_transfer_header(&call->head, name);
+}
+
+const char *
+monime_call_header_at(const struct monime_call *call, size_t i,
+    const char **value)
+{
+	if (value != NULL)
+		*value = NULL;
+	return call != NULL ?
+	    mn_transfer_header_at(&call->head, i, value) : NULL;
+}
+
+const char *
+monime_call_get(const struct monime_call *call, const char *name)
+{
+	return call != NULL && name != NULL ? fact(call, name) : NULL;
+}
+
+const char *
+monime_call_error(const struct monime_call *call)
+{
+	return call != NULL ? mn_error_get(&call->error) :
+	    monime_strerror(MONIME_ENOMEM);
+}
+
+void
+monime_call_free(struct monime_call *call)
+{
+	size_t i;
+
+	if (call == NULL)
+		return;
+	for (i = 0; i < call->facts; i++)
+		free(call->fact[i].value);
+	mn_text_free(&call->head);
+	mn_text_free(&call->body);
+	mn_transfer_free(&call->transfer);
+	mn_error_free(&call->error);
+	mn_secret_free(call->bearer);
+	mn_credential_free(call->credential);
+	if (call->verb != NULL)
+		call->verb_free(call->verb);
+	mn_handle_free(call->m);
+	free(call);
+}

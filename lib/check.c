@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * monime_check_token(): is a token that somebody presents acceptable to us?
+ * And monime_check_credential(): is our own?
+ *
+ * What is not said outright is no yes: a result is MONIME_OK only where the
+ * API's own words make it one.
+ */
+
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+
+#include "banned.h"
+
+struct check {
+	enum mn_lane lane;
+	const char *line;		/* the token's header */
+	const char *path;		/* what must open to it; NULL: nothing */
+	char space[MN_PROFILE_STRING + 32];
+};
+
+static void
+end(struct monime_call *call, int result)
+{
+	/* A check's answer is its verdict; the body is nobody's. */
+	mn_transfer_reset(&call->transfer);
+	(void)mn_call_end(call, result);
+}
+
+static void
+on_path(struct monime_call *call)
+{
+	const struct monime *m = call->m;
+	int code;
+
+	code = mn_call_outcome(call);
+	/* With Mono the origin is what says the environment. */
+	if (code == MONIME_OK && !m->provider->token_test)
+		mn_call_fact(call, "environment", "%s",
+		    mn_profile_environment(m->profile->environment));
+	end(call, code);
+}
+
+/* 2xx for a path of ours, or nothing more to ask. */
+static void
+ask_path(struct monime_call *call)
+{
+	struct check *c = call->verb;
+
+	if (c->path == NULL) {
+		end(call, MONIME_OK);
+		return;
+	}
+	mn_call_ask(call, c->line, c->path);
+	if (c->space[0] != '\0')
+		call->transfer.line[call->transfer.lines++] = c->space;
+	mn_call_send(call, c->lane, on_path);
+}
+
+static void
+on_token_test(struct monime_call *call)
+{
+	struct mn_token_test test;
+	int code;
+
+	code = mn_call_token_test(call, &test);
+	if (code != MONIME_OK)
+		end(call, code);
+	else
+		ask_path(call);
+}
+
+static void
+begin(struct monime_call *call)
+{
+	struct check *c = call->verb;
+
+	mn_call_clock(call, call->m->profile->check.timeout);
+	if (!call->m->provider->token_test) {
+		ask_path(call);
+		return;
+	}
+	mn_call_ask(call, c->line, "/");
+	mn_call_send(call, c->lane, on_token_test);
+}
+
+/* What a presented token must open, by the profile. */
+static int
+demand(struct monime_call *call, struct check *c)
+{
+	const struct monime *m = call->m;
+	const struct mn_profile *p = m->profile;
+	enum mn_accept accept = mn_guard_accept(p, m->provider);
+
+	c->path = mn_guard_check_path(p, m->provider);
+	if (accept == MN_ACCEPT_SPACE && p->space == NULL)
+		return mn_call_finish(call, MONIME_ECONFIG,
+		    "%s: set space: a check asks whether the token opens it",
+		    p->path);
+	if (c->path == NULL && (accept != MN_ACCEPT_ANY ||
+	    !m->provider->token_test))
+		return mn_call_finish(call, MONIME_ECONFIG,
+		    "%s: set check.path: a check asks whether the token opens "
+		    "it", p->path);
+	if (p->space != NULL && accept != MN_ACCEPT_ANY)
+		(void)snprintf(c->space, sizeof(c->space), "%s: %s",
+		    m->provider->space_header, p->space);
+	return MONIME_EPENDING;
+}
+
+static int
+prepare_token(struct monime_call *call, const char *token, size_t len)
+{
+	const struct monime *m = call->m;
+	struct check *c;
+	int r;
+
+	mn_call_fact(call, "source", "local");
+	r = mn_guard_token(m->profile, m->provider, token, len, &call->error);
+	if (r != MONIME_OK)
+		return mn_call_end(call, r);
+	c = call->verb = calloc(1, sizeof(*c));
+	call->verb_free = free;
+	call->bearer = mn_credential_line(MN_SECRET_PLAIN, token, len);
+	if (c == NULL || call->bearer == NULL)
+		return mn_call_end(call, MONIME_ENOMEM);
+	c->lane = MN_LANE_PROBE;
+	c->line = mn_secret_get(call->bearer);
+	return demand(call, c);
+}
+
+static int
+prepare_credential(struct monime_call *call)
+{
+	const struct monime *m = call->m;
+	struct check *c;
+
+	mn_call_fact(call, "source", "local");
+	if (m->credential == NULL)
+		return mn_call_finish(call, MONIME_ECONFIG,
+		    "%s: no credential to check", m->profile->name);
+	call->credential = mn_credential_keep(m->credential);
+	mn_call_fact(call, "fingerprint", "%s", call->credential->fingerprint);
+	c = call->verb = calloc(1, sizeof(*c));
+	call->verb_free = free;
+	if (c == NULL)
+		return mn_call_end(call, MONIME_ENOMEM);
+	c->lane = MN_LANE_OWN;
+	c->line = mn_secret_get(call->credential->header);
+	/* Where there is a token test, nothing else is asked of our own. */
+	if (!m->provider->token_test)
+		return demand(call, c);
+	return MONIME_EPENDING;
+}
+
+int
+monime_check_token(struct monime *m, const char *token, size_t len,
+    struct monime_call **out)
+{
+	struct monime_call *call;
+	char fingerprint[MONIME_FINGERPRINT_SIZE];
+	int r;
+
+	if (out != NULL)
+		*out = NULL;
+	call = mn_call_new(m, NULL);
+	if (call != NULL && call->result == MONIME_EPENDING)
+		(void)prepare_token(call, token, len);
+	r = mn_call_block(call, begin, out);
+	if (r == MONIME_OK && out != NULL && monime_fingerprint(token, len,
+	    fingerprint, sizeof(fingerprint)) == MONIME_OK)
+		mn_call_fact(*out, "fingerprint", "%s", fingerprint);
+	return r;
+}
+
+int
+monime_check_credential(struct monime *m, struct monime_call **out)
+{
+	struct monime_call *call;
+
+	if (out != NULL)
+		*out = NULL;
+	call = mn_call_new(m, NULL);
+	if (call != NULL && call->result == MONIME_EPENDING)
+		(void)prepare_credential(call);
+	return mn_call_block(call, begin, out);
+}

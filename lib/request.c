@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+
+/* monime_request(): one API request with the profile's own credential. */
+
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "call.h"
+
+#include "banned.h"
+
+struct request {
+	char *method;
+	char *path;
+	char *lines[MN_HEADERS_MAX];	/* the caller's, as they are sent */
+	size_t nlines;
+	void *body;
+	size_t len;
+	struct mn_text space;		/* header lines of ours */
+	struct mn_text version;
+	struct mn_text key;
+	bool accept;
+	bool content_type;
+	bool safe;			/* GET, HEAD */
+	bool keyed;			/* with a key that is honoured */
+	int attempts;
+	bool unknown;			/* an attempt's effect is */
+};
+
+static void
+request_free(void *p)
+{
+	struct request *q = p;
+	size_t i;
+
+	free(q->method);
+	free(q->path);
+	for (i = 0; i < q->nlines; i++)
+		free(q->lines[i]);
+	mn_secret_wipe(q->body, q->len);
+	free(q->body);
+	mn_text_free(&q->space);
+	mn_text_free(&q->version);
+	mn_text_free(&q->key);
+	free(q);
+}
+
+static void attempt(struct monime_call *call);
+
+static void
+note_executed(struct monime_call *call, enum mn_executed executed)
+{
+	static const char *const words[] = {
+		[MN_EXECUTED_NO] = "no",
+		[MN_EXECUTED_YES] = "yes",
+		[MN_EXECUTED_UNKNOWN] = "unknown",
+	};
+
+	mn_call_fact(call, "executed", "%s", words[executed]);
+}
+
+/* All attempts together. */
+static void
+finish(struct monime_call *call, int code)
+{
+	struct request *q = call->verb;
+	enum mn_executed executed;
+
+	executed = mn_retry_executed(code, call->status, q->keyed);
+	if (executed == MN_EXECUTED_NO && q->unknown)
+		executed = MN_EXECUTED_UNKNOWN;
+	/* monime.h: these two hold for every attempt that a call made. */
+	if (q->unknown && (code == MONIME_ENET || code == MONIME_ELIMIT))
+		code = mn_error_add(&call->error, MONIME_ELOST,
+		    "%s: the outcome of an earlier attempt is unknown",
+		    call->m->profile->name);
+	note_executed(call, executed);
+	(void)mn_call_end(call, code);
+}
+
+/* Milliseconds to wait for one more attempt; -1: there is to be none. */
+static int64_t
+again(struct monime_call *call, int code)
+{
+	struct request *q = call->verb;
+	struct monime *m = call->m;
+	int64_t delay;
+
+	if (!(q->safe || q->keyed) || call->expired ||
+	    call->transfer.wire == MN_WIRE_UNTRUSTED ||
+	    q->attempts >= m->profile->attempts ||
+	    !mn_retry_helps(m->provider, code, call->status))
+		return -1;
+	delay = mn_retry_delay(q->attempts + 1, call->retry_after);
+	if (mn_loop_now(call->loop) + delay >= call->deadline.at)
+		return -1;
+	return mn_retry_take(&m->bucket) ? delay : -1;
+}
+
+static void
+answered(struct monime_call *call)
+{
+	struct request *q = call->verb;
+	int64_t delay;
+	int code;
+
+	code = mn_call_outcome(call);
+	delay = again(call, code);
+	if (delay < 0) {
+		finish(call, code);
+		return;
+	}
+	if (mn_retry_executed(code, call->status, q->keyed) !=
+	    MN_EXECUTED_NO)
+		q->unknown = true;
+	mn_log_write(&call->m->log, LOG_INFO,
+	    "%s: %s: attempt %d: %s; once more in %lld ms",
+	    call->m->profile->name, q->method, q->attempts,
+	    mn_error_get(&call->error), (long long)delay);
+	mn_call_sleep(call, delay, attempt);
+}
+
+/* The header lines, the credential's first. */
+static void
+fill(struct monime_call *call)
+{
+	struct request *q = call->verb;
+	struct mn_transfer *t = &call->transfer;
+	size_t n = 0, i;
+
+	t->line[n++] = mn_secret_get(call->credential->header);
+	if (q->space.len > 0)
+		t->line[n++] = mn_text_get(&q->space);
+	if (q->version.len > 0)
+		t->line[n++] = mn_text_get(&q->version);
+	if (q->key.len > 0)
+		t->line[n++] = mn_text_get(&q->key);
+	if (!q->accept)
+		t->line[n++] = "Accept: application/json";
+	/* libcurl would name a form, and wait for a 100. */
+	if (!q->content_type && !q->safe)
+		t->line[n++] = q->body != NULL ?
+		    "Content-Type: application/json" : "Content-Type:";
+	if (q->body != NULL)
+		t->line[n++] = "Expect:";
+	for (i = 0; i < q->nlines; i++)
+		t->line[n++] = q->lines[i];
+	t->lines = n;
+}
+
+static void
+attempt(struct monime_call *call)
+{
+	struct request *q = call->verb;
+	struct mn_transfer *t = &call->transfer;
+
+	if (call->expired) {
+		/* It ran out while we slept: what was is what is. */
+		finish(call, mn_retry_code(call->status) != MONIME_EPROTO ?
+		    mn_retry_code(call->status) : MONIME_ELOST);
+		return;
+	}
+	q->attempts++;
+	mn_call_fact(call, "attempts", "%d", q->attempts);
+	t->method = q->method;
+	t->target = q->path;
+	t->body = q->body;
+	t->len = q->len;
+	t->max_answer = (size_t)call->m->profile->max_answer;
+	t->connect_timeout = call->m->profile->connect_timeout;
+	/* libcurl sends again by itself when a kept connection dies. */
+	t->fresh = !q->safe && !q->keyed;
+	fill(call);
+	mn_call_send(call, MN_LANE_OWN, answered);
+}
+
+static void
+begin(struct monime_call *call)
+{
+	struct request *q = call->verb;
+
+	mn_retry_refill(&call->m->bucket);
+	mn_call_clock(call, call->m->profile->timeout);
+	if (q->safe)
+		attempt(call);
+	else
+		mn_call_confirm(call, attempt);
+}
+
+/* Copies of what the caller gave, and the lines that are ours to add. */
+static bool
+copy(struct request *q, const struct monime *m, const char *method,
+    const char *path, const char *const *headers, const void *body,
+    size_t len, const struct mn_guarded *g, const char *key)
+{
+	const struct mn_profile *p = m->profile;
+	size_t i;
+
+	q->space.max = q->version.max = q->key.max = MN_VALUE_MAX;
+	q->safe = (g->method & MN_SAFE_METHODS) != 0;
+	q->accept = g->accept;
+	q->content_type = g->content_type;
+	q->method = strdup(method);
+	q->path = strdup(path);
+	if (body != NULL) {
+		q->body = malloc(len > 0 ? len : 1);
+		if (q->body != NULL && len > 0)
+			memcpy(q->body, body, len);
+		q->len = len;
+	}
+	for (i = 0; headers != NULL && headers[i] != NULL; i++) {
+		/* Its value is sent under the provider's own name. */
+		if (strncasecmp(headers[i], "Idempotency-Key:", 16) == 0)
+			continue;
+		q->lines[q->nlines] = strdup(headers[i]);
+		if (q->lines[q->nlines++] == NULL)
+			return false;
+	}
+	if (p->space != NULL && !g->space)
+		mn_text_add(&q->space, "%s: %s", m->provider->space_header,
+		    p->space);
+	if (p->version != NULL && !g->version)
+		mn_text_add(&q->version, "%s: %s",
+		    m->provider->version_header, p->version);
+	if (key != NULL)
+		mn_text_add(&q->key, "%s: %s", m->provider->key_header, key);
+	q->keyed = key != NULL;
+	return q->method != NULL && q->path != NULL &&
+	    (body == NULL || q->body != NULL) && !q->space.failed &&
+	    !q->version.failed && !q->key.failed;
+}
+
+/* Everything up to the first byte that is sent; a result, or EPENDING. */
+static int
+prepare(struct monime_call *call, const char *method, const char *path,
+    const char *const *headers, const void *body, size_t len, bool told)
+{
+	struct monime *m = call->m;
+	char fresh[MONIME_KEY_SIZE];
+	struct mn_guarded g;
+	struct request *q;
+	int r;
+
+	mn_call_fact(call, "source", "local");
+	mn_call_fact(call, "attempts", "0");
+	note_executed(call, MN_EXECUTED_NO);
+	r = mn_guard_request(m->profile, m->provider, method, path, headers,
+	    body != NULL, len, &g, &call->error);
+	if (r != MONIME_OK)
+		return mn_call_end(call, r);
+	if (m->credential == NULL)
+		return mn_call_finish(call, MONIME_ECONFIG,
+		    "%s: no credential: write its token into the file that "
+		    "monime.conf(5) names, or use monime set-token",
+		    m->profile->name);
+	call->credential = mn_credential_keep(m->credential);
+	if (g.key == NULL && (g.method & m->provider->key_methods)) {
+		if (!told)
+			return mn_call_finish(call, MONIME_EINVAL,
+			    "this write carries an idempotency key that you "
+			    "need to know: pass call, or your own key");
+		if ((r = monime_new_key(fresh, sizeof(fresh))) != MONIME_OK)
+			return mn_call_finish(call, r, "no random bytes");
+		g.key = fresh;
+	}
+	if (g.key != NULL)
+		mn_call_fact(call, "idempotency-key", "%s", g.key);
+	q = call->verb = calloc(1, sizeof(*q));
+	if (q == NULL)
+		return mn_call_end(call, MONIME_ENOMEM);
+	call->verb_free = request_free;
+	if (!copy(q, m, method, path, headers, body, len, &g, g.key))
+		return mn_call_end(call, MONIME_ENOMEM);
+	return MONIME_EPENDING;
+}
+
+int
+monime_request(struct monime *m, const char *method, const char *path,
+    const char *const *headers, const void *body, size_t len,
+    struct monime_call **out)
+{
+	struct monime_call *call;
+
+	if (out != NULL)
+		*out = NULL;
+	call = mn_call_new(m, NULL);
+	if (call != NULL && call->result == MONIME_EPENDING)
+		(void)prepare(call, method, path, headers, body, len,
+		    out != NULL);
+	return mn_call_block(call, begin, out);
+}
