@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-#include "monime.h"
+#include "abi.h"
 
 #include "answer.h"
 #include "credential.h"

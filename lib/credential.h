@@ -5,7 +5,7 @@
 #ifndef MN_CREDENTIAL_H
 #define MN_CREDENTIAL_H
 
-#include "monime.h"
+#include "abi.h"
 #include "secret.h"
 
 struct mn_credential {

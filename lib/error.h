@@ -8,7 +8,7 @@
 #ifndef MN_ERROR_H
 #define MN_ERROR_H
 
-#include "monime.h"
+#include "abi.h"
 #include "text.h"
 
 /* The most text that one operation can have to say. */

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <syslog.h>
 
-#include "monime.h"
+#include "abi.h"
 
 /* The most bytes of a line; what is longer is cut. */
 #define MN_LOG_MAX	1024

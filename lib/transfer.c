@@ -13,7 +13,7 @@
 
 #include <curl/curl.h>
 
-#include "monime.h"
+#include "abi.h"
 #include "banned.h"
 
 struct mn_easy {

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+#
+# libmonime.  Plain GNU make; everything that is built goes below build/.
+#
+#	make            the library and the command
+#	make demo       see the main job done, against a sandbox on this machine
+#	make check      every test
+#	make help       all targets
+#
+# V=1 shows the commands.
+
+VERSION	= 0.1.0
+SONAME	= libmonime.so.0
+
+PREFIX	= /usr
+LIBDIR	= $(PREFIX)/lib
+SYSCONFDIR = /etc
+CA_PATH	= /etc/ssl/certs
+DESTDIR	=
+
+BUILD	= build
+CC	= gcc
+PKG_CONFIG = pkg-config
+PYTHON	= /usr/bin/python3 -B
+INSTALL	= install
+
+CFLAGS	= -O2 -g
+HARDEN	= -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+	  -fstack-clash-protection $(HARDEN_ARCH) -Wformat -Werror=format-security
+HARDEN_ARCH := $(if $(filter x86_64 i686,$(shell uname -m)),-fcf-protection)
+WARN	= -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wvla \
+	  -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
+LDHARDEN = -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+
+# SANITIZE is for `make check-asan` and its like, which build elsewhere.
+SANITIZE =
+
+Q	= $(if $(V),,@)
+say	= $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+
+LIBS	= libcurl json-c libconfig libsodium
+DEP_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
+DEP_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lpthread
+# The command links the lower layers by itself.
+CLI_LIBS = $(shell $(PKG_CONFIG) --libs json-c libconfig libsodium) -lpthread
+
+BASE_CFLAGS = -std=c11 $(WARN) $(HARDEN) $(SANITIZE) -fPIC \
+	  -fvisibility=hidden -Iinclude -Ilib \
+	  -DMONIME_FOLDER='"$(SYSCONFDIR)/monime"' \
+	  -DMONIME_CA_PATH='"$(CA_PATH)"' $(DEP_CFLAGS)
+
+LIB_SRC	= $(wildcard lib/*.c)
+LIB_OBJ	= $(LIB_SRC:%.c=$(BUILD)/%.o)
+# The base and file layers, which the command links statically and hidden.
+LOW	= text error secret log safefile profile conf form keys scan
+LOW_OBJ	= $(filter $(LOW:%=$(BUILD)/lib/%.o),$(LIB_OBJ))
+CLI_SRC	= $(wildcard module/cli/*.c)
+CLI_OBJ	= $(CLI_SRC:%.c=$(BUILD)/%.o)
+
+UNIT	= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+INTEGRATION = $(patsubst tests/integration/%.c,%,\
+	  $(wildcard tests/integration/test_*.c))
+
+LIBRARY	= $(BUILD)/libmonime.so.$(VERSION)
+COMMAND	= $(BUILD)/monime
+
+.PHONY: all lib cli demo sandbox check check-unit check-integration check-cli \
+	check-asan check-valgrind lint install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: lib cli
+
+help:
+	@sed -n '/^## /s/^## //p' $(MAKEFILE_LIST)
+
+## all              the library and the command, below build/
+lib: $(LIBRARY)
+cli: $(COMMAND)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIBRARY): $(LIB_OBJ) lib/libmonime.map
+	$(call say,LD,$@)$(CC) -shared $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
+	    -Wl,-soname,$(SONAME) -Wl,--version-script=lib/libmonime.map \
+	    -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,-z,defs) $(LDFLAGS) \
+	    -o $@ $(LIB_OBJ) $(DEP_LIBS)
+	$(Q)ln -sf $(@F) $(BUILD)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(BUILD)/libmonime.so
+
+$(COMMAND): $(CLI_OBJ) $(LOW_OBJ) $(LIBRARY)
+	$(call say,LD,$@)$(CC) -pie $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
+	    $(LDFLAGS) -o $@ $(CLI_OBJ) $(LOW_OBJ) -L$(BUILD) -lmonime \
+	    $(CLI_LIBS)
+
+## demo             install what is missing, build, start the sandbox, show
+demo:
+	$(Q)packaging/need build demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tests/demo/run
+
+## sandbox          both APIs on loopback, and a profile ready to use
+sandbox:
+	$(Q)packaging/need demo
+	$(Q)tests/sandbox/start $(BUILD)
+
+# Tests: one program for each file with rules, linked with the objects so that
+# what is hidden can be tested; and programs that see the built library alone.
+
+TEST_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-conversion \
+	  -Wno-sign-conversion $(SANITIZE) -Iinclude -Ilib -Itests/support \
+	  -DTESTS_DIR='"$(CURDIR)/tests"' -DBUILD_DIR='"$(abspath $(BUILD))"' \
+	  -DMONIME_FOLDER='"$(SYSCONFDIR)/monime"' \
+	  -DMONIME_CA_PATH='"$(CA_PATH)"' \
+	  -g -O1 $(DEP_CFLAGS)
+SUPPORT	= $(BUILD)/tests/support/sandbox.o
+
+$(BUILD)/tests/%.o: tests/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
+	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(DEP_LIBS) -lcmocka
+
+$(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(SUPPORT) \
+    $(LIBRARY)
+	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $(filter %.o,$^) -L$(BUILD) \
+	    -lmonime -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lcmocka \
+	    -lpthread
+
+UNIT_BIN = $(UNIT:%=$(BUILD)/tests/unit/%)
+INTEGRATION_BIN = $(INTEGRATION:%=$(BUILD)/tests/integration/%)
+
+## check            install what is missing, build, run every test and lint
+check:
+	$(Q)packaging/need build check lint
+	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
+	    check-cli lint
+	@echo 'check: all passed'
+
+## check-unit       the rules, file by file
+check-unit: $(UNIT_BIN)
+	$(Q)tests/run $(UNIT_BIN)
+
+## check-integration  the built library against the sandbox
+check-integration: $(INTEGRATION_BIN)
+	$(Q)$(PYTHON) tests/sandbox/test_sandbox.py
+	$(Q)tests/run $(INTEGRATION_BIN)
+
+## check-cli        the installed command against the sandbox
+check-cli: all
+	$(Q)BUILD=$(BUILD) tests/cli/run
+
+## check-asan       the same tests under the address, undefined and leak sanitizers
+check-asan:
+	$(Q)packaging/need build check
+	$(Q)ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
+	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	    $(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
+	    SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
+	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration check-cli
+	@echo 'check-asan: all passed'
+
+## check-valgrind   the unit tests under valgrind
+check-valgrind:
+	$(Q)packaging/need build check valgrind
+	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN)
+	$(Q)VALGRIND=1 tests/run $(UNIT_BIN)
+
+## lint             manual, header, exports and tables agree; layers; style
+lint: all
+	$(Q)BUILD=$(BUILD) CC=$(CC) tests/lint/run
+
+## install          DESTDIR, PREFIX, LIBDIR, SYSCONFDIR
+install: all
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man3 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/profiles \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(INSTALL) -m 0755 $(LIBRARY) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(notdir $(LIBRARY)) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmonime.so
+	$(INSTALL) -m 0644 include/monime.h $(DESTDIR)$(PREFIX)/include/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' lib/monime.pc.in \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/monime.pc
+	$(INSTALL) -m 0755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/
+	$(INSTALL) -m 0644 module/cli/monime.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man1/
+	$(INSTALL) -m 0644 lib/monime.3 $(DESTDIR)$(PREFIX)/share/man/man3/
+	$(INSTALL) -m 0644 etc/monime.conf.5 \
+	    $(DESTDIR)$(PREFIX)/share/man/man5/
+	$(INSTALL) -m 0644 etc/profiles/*.conf \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/profiles/
+	$(INSTALL) -m 0644 module/cli/monime.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/monime
+	$(INSTALL) -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/monime
+	$(INSTALL) -d -m 0700 $(DESTDIR)$(SYSCONFDIR)/monime/test \
+	    $(DESTDIR)$(SYSCONFDIR)/monime/live
+	test -e $(DESTDIR)$(SYSCONFDIR)/monime/monime.conf || \
+	    $(INSTALL) -m 0644 etc/monime.conf $(DESTDIR)$(SYSCONFDIR)/monime/
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
