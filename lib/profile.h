@@ -46,7 +46,10 @@ struct mn_list {
 	char **item;
 };
 
-/* A file that was read, for those who look whether it changed. */
+/*
+ * A file that was read, for those who look whether it changed.  An id that is
+ * all zero tells of one that might have been there and was not.
+ */
 struct mn_profile_file {
 	char *path;
 	struct mn_safefile_id id;
@@ -106,8 +109,10 @@ struct mn_profile {
 		char *grant;
 		char *client_id;
 		struct mn_secret *client_secret;
+		char *client_secret_file;	/* NULL: in NAME.conf */
 		char *username;
 		struct mn_secret *password;
+		char *password_file;
 		char *scope;
 		char *audience;
 		char *auth;
@@ -121,6 +126,7 @@ struct mn_profile {
 		bool set;
 		size_t n;
 		struct mn_secret *secret[MN_PROFILE_SECRETS];
+		struct mn_list secret_files;
 		int64_t tolerance;
 	} webhook;
 
@@ -129,6 +135,7 @@ struct mn_profile {
 		bool environments[2];	/* by enum mn_environment */
 		char *proxy;		/* NULL: none */
 		char *ca_path;		/* NULL: ca is used */
+		char *ca_file;
 		struct mn_secret *ca;	/* the bytes of ca_file, or NULL */
 	} host;
 

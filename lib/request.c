@@ -244,6 +244,8 @@ prepare(struct monime_call *call, const char *method, const char *path,
 	int r;
 
 	mn_call_fact(call, "source", "local");
+	mn_call_fact(call, "environment", "%s",
+	    mn_profile_environment(m->profile->environment));
 	mn_call_fact(call, "attempts", "0");
 	note_executed(call, MN_EXECUTED_NO);
 	r = mn_guard_request(m->profile, m->provider, method, path, headers,
