@@ -121,8 +121,13 @@ $(BUILD)/tests/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
+# What a test puts in the place of a function, to make it fail or to move time.
+LDFLAGS_test_safefile = -Wl,--wrap=openat,--wrap=fstat,--wrap=readlinkat \
+	  -Wl,--wrap=read,--wrap=mn_secret_new
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
-	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(DEP_LIBS) -lcmocka
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \
+	    $(DEP_LIBS) -lcmocka
 
 $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(SUPPORT) \
     $(LIBRARY)

@@ -194,10 +194,9 @@ static const struct {
 	    NULL },
 	[MAY_NOT_SEARCH] = { MONIME_ECONFIG, FACT_PROCESS,
 	    "this process may not look into the folder",
-	    "run it as the owner of the folder", NULL },
+	    "run it as its owner", NULL },
 	[MAY_NOT_READ] = { MONIME_ECONFIG, FACT_PROCESS,
-	    "this process may not read it", "run it as the owner of the file",
-	    NULL },
+	    "this process may not read it", "run it as its owner", NULL },
 	[FORBIDDEN] = { MONIME_ECONFIG, FACT_PROCESS,
 	    "the system forbids it even to root",
 	    "look for a denial by SELinux, AppArmor or the file system",
@@ -374,6 +373,14 @@ add_other_owner(struct mn_text *t, const struct walk *w, enum broken rule)
 		mn_text_add(t, " or uid %ju's", uid);
 }
 
+/* Is the component in hand part of the path that was asked for? */
+static bool
+was_asked(const struct walk *w)
+{
+	return strncmp(w->asked, w->path, w->end) == 0 &&
+	    (w->asked[w->end] == '/' || w->asked[w->end] == '\0');
+}
+
 /*
  * The one line about the component in hand.  It is put together piece by
  * piece, so that a monstrous path costs the end of the line and not all of it.
@@ -385,7 +392,7 @@ refuse(const struct walk *w, enum broken rule, const struct stat *st)
 	int number = errno;
 
 	mn_text_put(&t, w->end > 0 ? w->path : "/", w->end > 0 ? w->end : 1);
-	if (w->links > 0)
+	if (!was_asked(w))
 		mn_text_add(&t, " (on the way to %s)", w->asked);
 	mn_text_add(&t, ": ");
 	add_found(&t, w, rule, st, number);
@@ -708,17 +715,17 @@ judge_path(struct walk *w)
 
 	w->end = len;
 	if (w->path[0] != '/')
-		return refuse(w, PATH_RELATIVE, NULL);
+		return refuse(w, PATH_RELATIVE, &w->st);
 	for (w->end = 0; w->path[w->end] != '\0'; w->done = w->end) {
 		w->end += 1 + strcspn(w->path + w->end + 1, "/");
 		if (is_name(w, "") && w->end == len)
-			return refuse(w, PATH_SLASH, NULL);
+			return refuse(w, PATH_SLASH, &w->st);
 		if (is_name(w, ""))
-			return refuse(w, PATH_EMPTY_NAME, NULL);
+			return refuse(w, PATH_EMPTY_NAME, &w->st);
 		if (is_name(w, "."))
-			return refuse(w, PATH_DOT, NULL);
+			return refuse(w, PATH_DOT, &w->st);
 		if (is_name(w, ".."))
-			return refuse(w, PATH_DOTDOT, NULL);
+			return refuse(w, PATH_DOTDOT, &w->st);
 	}
 	return MONIME_OK;
 }
