@@ -125,6 +125,9 @@ $(BUILD)/tests/%.o: tests/%.c Makefile
 LDFLAGS_test_safefile = -Wl,--wrap=openat,--wrap=fstat,--wrap=readlinkat \
 	  -Wl,--wrap=read,--wrap=mn_secret_new
 
+LDFLAGS_test_profile = -Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup \
+	  -Wl,--wrap=sodium_malloc
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \
 	    $(DEP_LIBS) -lcmocka

@@ -51,10 +51,8 @@ static bool
 literal(const struct reader *r, const config_setting_t *setting,
     struct mn_literal *l)
 {
-	const char *s = config_setting_get_string(setting);
-
-	return config_setting_type(setting) == CONFIG_TYPE_STRING &&
-	    s != NULL && mn_scan_literal(r->s, r->len, s, l);
+	return config_setting_type(setting) == CONFIG_TYPE_INT &&
+	    mn_scan_literal(r->s, r->len, config_setting_get_int(setting), l);
 }
 
 void
@@ -93,10 +91,8 @@ found(struct mn_text *t, const struct reader *r,
 		    "true" : "false");
 		return;
 	}
-	if (!literal(r, setting, &l)) {
-		mn_text_add(t, "strings side by side");
-		return;
-	}
+	if (!literal(r, setting, &l))
+		return;		/* the scanner leaves nothing else */
 	shown = l.len < 20 ? l.len : 20;
 	if (key->hush || key->type == MN_CONF_SECRET ||
 	    key->type == MN_CONF_SECRETS)
@@ -385,24 +381,23 @@ take_value(struct reader *r, const struct mn_conf_key *key,
 	return take[key->type](r, key, setting, &l);
 }
 
-/* Make room for n elements, and forget what the default was. */
-static int
-take_room(struct reader *r, const struct mn_conf_key *key, size_t n)
+/* Forget the default of a set. */
+static void
+clear(struct mn_profile *p, const struct mn_conf_key *key)
 {
-	struct mn_list *list = mn_conf_field(r->c->p, key);
-	bool *set = mn_conf_field(r->c->p, key);
+	bool *to = mn_conf_field(p, key);
 	size_t i;
 
-	if (key->type == MN_CONF_SET) {
-		for (i = 0; key->words[i] != NULL; i++)
-			set[i] = false;
-	} else if (key->type == MN_CONF_LIST) {
-		list->set = true;
-		list->item = calloc(n + 1, sizeof(*list->item));
-		if (list->item == NULL)
-			return MONIME_ENOMEM;
-	}
-	return MONIME_OK;
+	for (i = 0; key->words[i] != NULL; i++)
+		to[i] = false;
+}
+
+static int
+make_room(struct mn_list *list, size_t n)
+{
+	list->set = true;
+	list->item = calloc(n + 1, sizeof(*list->item));
+	return list->item != NULL ? MONIME_OK : MONIME_ENOMEM;
 }
 
 static int
@@ -419,7 +414,11 @@ take_array(struct reader *r, const struct mn_conf_key *key,
 	n = (size_t)config_setting_length(setting);
 	if (n > max)
 		return refuse(r, key, setting);
-	result = take_room(r, key, n);
+	result = MONIME_OK;
+	if (key->type == MN_CONF_SET)
+		clear(r->c->p, key);
+	else if (key->type == MN_CONF_LIST)
+		result = make_room(mn_conf_field(r->c->p, key), n);
 	for (i = 0; i < n && result != MONIME_ENOMEM; i++) {
 		code = take_value(r, key,
 		    config_setting_get_elem(setting, (unsigned int)i));
@@ -433,13 +432,14 @@ take_array(struct reader *r, const struct mn_conf_key *key,
 static size_t
 distance(const char *a, const char *b)
 {
-	size_t row[MN_SCAN_NAME + 1], i, j, corner, next;
+	size_t row[MN_SCAN_NAME + 1] = { 0 };
+	size_t len = strlen(b), i, j, corner, next;
 
-	for (j = 0; j <= strlen(b); j++)
+	for (j = 0; j <= len; j++)
 		row[j] = j;
 	for (i = 0; a[i] != '\0'; i++) {
 		corner = row[0]++;
-		for (j = 0; b[j] != '\0'; j++) {
+		for (j = 0; j < len; j++) {
 			next = corner + (a[i] != b[j]);
 			if (row[j] + 1 < next)
 				next = row[j] + 1;
@@ -449,7 +449,7 @@ distance(const char *a, const char *b)
 			row[j + 1] = next;
 		}
 	}
-	return row[j];
+	return row[len];
 }
 
 static int

@@ -19,9 +19,9 @@
 #define RANGE(low, high)	.min = (low), .max = (high)
 #define ROWS(table)	(sizeof(table) / sizeof((table)[0]))
 
-#define KIB	1024
+#define KIB	INT64_C(1024)
 #define MIB	(1024 * KIB)
-#define SECOND	1000
+#define SECOND	INT64_C(1000)
 #define MINUTE	(60 * SECOND)
 #define HOUR	(60 * MINUTE)
 #define DAY	(24 * HOUR)
@@ -153,7 +153,6 @@ static const struct mn_conf_rule profile_rules[] = {
 	{ "token", NULL, MN_CONF_EXCLUDES, "token_file", NULL },
 	{ "oauth2", NULL, MN_CONF_EXCLUDES, "token", NULL },
 	{ "oauth2", NULL, MN_CONF_EXCLUDES, "token_file", NULL },
-	{ "oauth2", NULL, MN_CONF_NEEDS, "oauth2.token_url", NULL },
 	{ "oauth2.client_secret", NULL, MN_CONF_EXCLUDES,
 	    "oauth2.client_secret_file", NULL },
 	{ "oauth2.client_secret", NULL, MN_CONF_NEEDS,

@@ -538,7 +538,7 @@ mn_profile_open(const char *name, const char *folder, int64_t now,
 		.folder = folder != NULL ? folder : MONIME_FOLDER,
 		.today = now / SECONDS_A_DAY, .e = e
 	};
-	enum mn_environment environment;
+	enum mn_environment environment = MN_LIVE;
 	int r;
 
 	*p = NULL;

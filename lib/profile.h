@@ -26,7 +26,7 @@
 #define MN_PROFILE_SECRETS	8	/* webhook secrets of one profile */
 #define MN_PROFILE_FILES	32	/* files that make one profile */
 #define MN_PROFILE_ITEMS	256	/* strings of one array */
-#define MN_PROFILE_STRING	1024	/* bytes of one string that is no secret */
+#define MN_PROFILE_STRING	1024	/* bytes of a string, no secret */
 
 enum mn_environment {
 	MN_TEST,

@@ -14,9 +14,12 @@
 #define NUMBER_START	MN_TEXT_DIGIT "+-."
 #define NUMBER_MORE	MN_TEXT_ALNUM "+-."
 
-/* What takes a value's place: its offset, and what it was. */
-#define LITERAL_STRING	";"
-#define LITERAL_NUMBER	"#"
+/* What takes a value's place: its offset, and in the last bit what it was. */
+static void
+put_literal(struct mn_text *out, size_t offset, bool number)
+{
+	mn_text_add(out, " %zu ", 2 * offset + number);
+}
 
 struct scanner {
 	const char *path;
@@ -70,14 +73,14 @@ scan_string(struct scanner *sc)
 	}
 	s[to] = '\0';
 	sc->i = i + 1;
-	mn_text_add(sc->out, "\"%zu" LITERAL_STRING "\"", from);
+	put_literal(sc->out, from, false);
 	return MONIME_OK;
 }
 
 static int
 scan_number(struct scanner *sc)
 {
-	mn_text_add(sc->out, "\"%zu" LITERAL_NUMBER "\"", sc->i);
+	put_literal(sc->out, sc->i, true);
 	sc->i += strspn(sc->s + sc->i, NUMBER_MORE);
 	return MONIME_OK;
 }
@@ -164,6 +167,8 @@ mn_scan(const char *path, char *s, size_t len, struct mn_text *out,
 	const char *nul = memchr(s, '\0', len);
 	int r = MONIME_OK;
 
+	if (len > MN_SCAN_MAX)
+		return mn_error_add(e, MONIME_ECONFIG, "%s: too large", path);
 	if (nul != NULL)
 		return broken(&sc, (size_t)(nul - s), "a NUL byte");
 	while (r == MONIME_OK && sc.i < len)
@@ -174,18 +179,14 @@ mn_scan(const char *path, char *s, size_t len, struct mn_text *out,
 }
 
 bool
-mn_scan_literal(const char *s, size_t len, const char *placeholder,
+mn_scan_literal(const char *s, size_t len, int placeholder,
     struct mn_literal *l)
 {
-	size_t digits = strspn(placeholder, MN_TEXT_DIGIT);
-	const char *kind = placeholder + digits;
-	uint64_t offset;
-
-	if (!mn_text_number(placeholder, digits, len, &offset))
+	if (placeholder < 0 || (size_t)placeholder / 2 >= len)
 		return false;
-	l->offset = (size_t)offset;
+	l->offset = (size_t)placeholder / 2;
+	l->number = placeholder % 2 != 0;
 	l->s = s + l->offset;
-	l->number = strcmp(kind, LITERAL_NUMBER) == 0;
 	l->len = l->number ? strspn(l->s, NUMBER_MORE) : strlen(l->s);
-	return l->number || strcmp(kind, LITERAL_STRING) == 0;
+	return true;
 }

@@ -3,10 +3,10 @@
 /*
  * Take the values out of a settings file before libconfig sees it.
  *
- * Every string and number is replaced by a placeholder that says where it
- * stands; comments go.  So libconfig, whose copies nobody can wipe, holds no
- * secret, and no version of it can turn a number into another one or include
- * a file.
+ * Every string and number is replaced by a small number that says where it
+ * stands; comments go.  So libconfig, whose copies nobody can wipe and some of
+ * which it never frees, holds no secret, and no version of it can turn a number
+ * into another one or include a file.
  */
 
 #ifndef MN_SCAN_H
@@ -24,7 +24,10 @@
 /* The deepest nesting of { [ ( that is looked at. */
 #define MN_SCAN_DEPTH	8
 
-/* The text for libconfig is at most this much longer than the file. */
+/* The largest file, so that a placeholder has at most six digits. */
+#define MN_SCAN_MAX	65536
+
+/* The text for libconfig is at most this many times as long as the file. */
 #define MN_SCAN_GROWTH	8
 
 struct mn_literal {
@@ -42,8 +45,8 @@ struct mn_literal {
 int mn_scan(const char *path, char *s, size_t len, struct mn_text *out,
     struct mn_error *e);
 
-/* What a placeholder stands for; false: it is none, or several. */
-bool mn_scan_literal(const char *s, size_t len, const char *placeholder,
+/* What a placeholder stands for; false: it is none. */
+bool mn_scan_literal(const char *s, size_t len, int placeholder,
     struct mn_literal *l);
 
 /* The line of an offset, before or after the strings were decoded. */
