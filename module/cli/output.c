@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Lines, bodies, colour, progress and JSON.  See output.h. */
+
+#define _GNU_SOURCE
+#include "output.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "cli.h"
+
+#include "banned.h"
+
+#define LINE_MAX_BYTES	(4 * MN_ERROR_MAX)
+
+static struct {
+	bool colour[2];		/* standard output, standard error */
+	bool terminal[2];
+	bool progress;		/* a line of it stands there now */
+} screen;
+
+static const char *const paint[] = {
+	[MN_PLAIN] = "",
+	[MN_GOOD] = "\033[32m",
+	[MN_BAD] = "\033[31m",
+	[MN_DOUBT] = "\033[33m",
+};
+
+#define LIVE	"\033[1;37;41m"	/* bold white on red */
+#define RESET	"\033[0m"
+
+void
+mn_output_init(void)
+{
+	const char *no_color = secure_getenv("NO_COLOR");
+	const char *term = secure_getenv("TERM");
+	bool wanted;
+
+	/* no-color.org: any value but the empty one. */
+	wanted = (no_color == NULL || no_color[0] == '\0') &&
+	    term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0;
+	screen.terminal[0] = isatty(STDOUT_FILENO) == 1;
+	screen.terminal[1] = isatty(STDERR_FILENO) == 1;
+	screen.colour[0] = wanted && screen.terminal[0];
+	screen.colour[1] = wanted && screen.terminal[1];
+}
+
+static bool
+coloured(const FILE *f)
+{
+	return f == stdout ? screen.colour[0] :
+	    f == stderr ? screen.colour[1] : false;
+}
+
+/* Lead bytes of UTF-8 (RFC 3629) and the least that so many may encode. */
+static const struct {
+	unsigned char mask;
+	unsigned char lead;
+	uint32_t least;
+} forms[] = {
+	{ 0x80, 0x00, 0x0 },
+	{ 0xe0, 0xc0, 0x80 },
+	{ 0xf0, 0xe0, 0x800 },
+	{ 0xf8, 0xf0, 0x10000 },
+};
+
+/* What commands a terminal, or makes text read otherwise than it stands. */
+static const struct {
+	uint32_t first;
+	uint32_t last;
+} harmful[] = {
+	{ 0x00, 0x1f },		/* C0 */
+	{ 0x7f, 0x9f },		/* DEL and C1 */
+	{ 0x061c, 0x061c },	/* directions (Unicode UAX 9) */
+	{ 0x200e, 0x200f },
+	{ 0x2028, 0x202e },	/* line ends and directions */
+	{ 0x2066, 0x2069 },
+	{ 0xd800, 0xdfff },	/* half characters */
+	{ 0xfeff, 0xfeff },
+	{ 0x110000, UINT32_MAX },
+};
+
+/* The bytes of the character at s, or 0 where it is broken or harmful. */
+static size_t
+character(const unsigned char *s, size_t left)
+{
+	uint32_t c;
+	size_t i, n;
+
+	for (n = 0; n < 4; n++) {
+		if ((s[0] & forms[n].mask) == forms[n].lead)
+			break;
+	}
+	if (n == 4 || n >= left)
+		return 0;
+	c = s[0] & (unsigned char)~forms[n].mask;
+	for (i = 1; i <= n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < forms[n].least)
+		return 0;
+	for (i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++) {
+		if (c >= harmful[i].first && c <= harmful[i].last)
+			return 0;
+	}
+	return n + 1;
+}
+
+static void
+escape(struct mn_text *t, const char *s, size_t len, const char *also)
+{
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = character((const unsigned char *)s + i, len - i);
+		if (n == 0 && s[i] != '\0' && strchr(also, s[i]) != NULL)
+			n = 1;
+		if (n > 0) {
+			mn_text_put(t, s + i, n);
+			continue;
+		}
+		n = 1;
+		mn_text_add(t, "\\x%02x", (unsigned char)s[i]);
+	}
+}
+
+void
+mn_output_escape(struct mn_text *t, const char *s, size_t len)
+{
+	escape(t, s, len, "");
+}
+
+size_t
+mn_output_width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s != '\0'; s++) {
+		if (((unsigned char)*s & 0xc0) != 0x80)
+			n++;
+	}
+	return n;
+}
+
+static void
+add_profile(struct mn_text *t, const FILE *f, const char *profile)
+{
+	bool live = strncmp(profile, "live/", 5) == 0 && coloured(f);
+
+	if (live)
+		mn_text_add(t, LIVE);
+	mn_output_escape(t, profile, strlen(profile));
+	if (live)
+		mn_text_add(t, RESET);
+}
+
+static void
+add_painted(struct mn_text *t, const FILE *f, enum mn_colour colour,
+    const char *s, size_t len)
+{
+	bool painted = colour != MN_PLAIN && coloured(f);
+
+	if (painted)
+		mn_text_add(t, "%s", paint[colour]);
+	mn_output_escape(t, s, len);
+	if (painted)
+		mn_text_add(t, RESET);
+}
+
+static void
+put_line(FILE *f, const char *before, const char *profile,
+    enum mn_colour colour, const char *fmt, va_list ap)
+{
+	struct mn_text raw = MN_TEXT_INIT(MN_ERROR_MAX);
+	struct mn_text line = MN_TEXT_INIT(LINE_MAX_BYTES);
+
+	mn_output_progress_end();
+	mn_text_add(&line, "%s", before);
+	if (profile != NULL) {
+		add_profile(&line, f, profile);
+		mn_text_add(&line, ": ");
+	}
+	mn_text_vadd(&raw, fmt, ap);
+	add_painted(&line, f, colour, mn_text_get(&raw), raw.len);
+	(void)fprintf(f, "%s%s\n", mn_text_get(&line),
+	    raw.failed || line.failed ? "..." : "");
+	mn_text_free(&raw);
+	mn_text_free(&line);
+}
+
+void
+mn_output_row(const char *profile, size_t width, enum mn_colour colour,
+    const char *text)
+{
+	struct mn_text line = MN_TEXT_INIT(LINE_MAX_BYTES);
+	size_t len = strlen(profile);
+
+	mn_output_progress_end();
+	add_profile(&line, stdout, profile);
+	mn_text_add(&line, "%*s  ", len < width ? (int)(width - len) : 0, "");
+	add_painted(&line, stdout, colour, text, strlen(text));
+	(void)printf("%s\n", mn_text_get(&line));
+	mn_text_free(&line);
+}
+
+void
+mn_output_line(FILE *f, const char *profile, enum mn_colour colour,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(f, "", profile, colour, fmt, ap);
+	va_end(ap);
+}
+
+bool
+mn_output_error(const char *profile, const char *fmt, ...)
+{
+	va_list ap;
+
+	/* What was printed before comes before, on a terminal that shows both. */
+	(void)fflush(stdout);
+	va_start(ap, fmt);
+	put_line(stderr, "monime: ", profile, MN_PLAIN, fmt, ap);
+	va_end(ap);
+	return mn_output_done(stderr);
+}
+
+void
+mn_output_errors(const char *profile, const char *text)
+{
+	size_t n;
+
+	for (; *text != '\0'; text += n + (text[n] == '\n' ? 1 : 0)) {
+		n = strcspn(text, "\n");
+		if (n > 0)
+			(void)mn_output_error(profile, "%.*s", (int)n, text);
+	}
+}
+
+void
+mn_output_body(FILE *f, const void *bytes, size_t len)
+{
+	struct mn_text t = MN_TEXT_INIT(SIZE_MAX / 8);
+	const char *s = bytes;
+
+	if (f != stdout || !screen.terminal[0]) {
+		(void)fwrite(bytes, 1, len, f);
+		return;
+	}
+	escape(&t, s, len, "\n\t");
+	if (t.failed)
+		mn_text_add(&t, "...");
+	(void)fwrite(mn_text_get(&t), 1, t.len, f);
+	if (len > 0 && s[len - 1] != '\n')
+		(void)fputc('\n', f);
+	mn_text_free(&t);
+}
+
+bool
+mn_output_done(FILE *f)
+{
+	return fflush(f) == 0 && ferror(f) == 0;
+}
+
+void
+mn_output_progress(const char *fmt, ...)
+{
+	struct mn_text raw = MN_TEXT_INIT(256);
+	struct mn_text line = MN_TEXT_INIT(1024);
+	va_list ap;
+
+	/* Without colour there is no way to remove it either. */
+	if (!screen.colour[1])
+		return;
+	va_start(ap, fmt);
+	mn_text_vadd(&raw, fmt, ap);
+	va_end(ap);
+	mn_output_escape(&line, mn_text_get(&raw), raw.len);
+	(void)fprintf(stderr, "\r\033[K%s", mn_text_get(&line));
+	screen.progress = true;
+	mn_text_free(&raw);
+	mn_text_free(&line);
+}
+
+void
+mn_output_progress_end(void)
+{
+	if (!screen.progress)
+		return;
+	screen.progress = false;
+	(void)fputs("\r\033[K", stderr);
+}
+
+static void *
+needed(void *p)
+{
+	if (p == NULL) {
+		(void)fputs("monime: out of memory\n", stderr);
+		exit(MN_UNKNOWN);
+	}
+	return p;
+}
+
+struct json_object *
+mn_output_json_object(void)
+{
+	return needed(json_object_new_object());
+}
+
+struct json_object *
+mn_output_json_list(void)
+{
+	return needed(json_object_new_array());
+}
+
+void
+mn_output_json_add(struct json_object *o, const char *name,
+    struct json_object *child)
+{
+	if (json_object_object_add(o, name, child) != 0)
+		(void)needed(NULL);
+}
+
+void
+mn_output_json_append(struct json_object *list, struct json_object *child)
+{
+	if (json_object_array_add(list, child) != 0)
+		(void)needed(NULL);
+}
+
+void
+mn_output_json_null(struct json_object *o, const char *name)
+{
+	mn_output_json_add(o, name, NULL);
+}
+
+void
+mn_output_json_string(struct json_object *o, const char *name, const char *s)
+{
+	struct mn_text t = MN_TEXT_INIT(LINE_MAX_BYTES);
+
+	if (s == NULL) {
+		mn_output_json_null(o, name);
+		return;
+	}
+	/* json-c passes on bytes that are no UTF-8; JSON knows none. */
+	escape(&t, s, strlen(s), "\n\t");
+	mn_output_json_add(o, name,
+	    needed(json_object_new_string(mn_text_get(&t))));
+	mn_text_free(&t);
+}
+
+void
+mn_output_json_number(struct json_object *o, const char *name, int64_t n)
+{
+	mn_output_json_add(o, name, needed(json_object_new_int64(n)));
+}
+
+void
+mn_output_json_bool(struct json_object *o, const char *name, bool yes)
+{
+	mn_output_json_add(o, name, needed(json_object_new_boolean(yes)));
+}
+
+void
+mn_output_json_fact(struct json_object *o, const char *name, const char *s)
+{
+	char key[64];
+	size_t i;
+
+	for (i = 0; i + 1 < sizeof(key) && name[i] != '\0'; i++)
+		key[i] = name[i] == '-' ? '_' : name[i];
+	key[i] = '\0';
+	mn_output_json_string(o, key, s);
+}
+
+bool
+mn_output_json_print(FILE *f, struct json_object *o, bool one_line)
+{
+	int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+
+	if (!one_line)
+		flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
+	mn_output_progress_end();
+	(void)fprintf(f, "%s\n",
+	    (const char *)needed((void *)(uintptr_t)
+	    json_object_to_json_string_ext(o, flags)));
+	json_object_put(o);
+	return mn_output_done(f);
+}
