@@ -20,33 +20,28 @@ struct question {
 	bool verbose;
 };
 
-/* An open that failed, for a script that reads standard output alone. */
-static void
-print_unopened(const struct question *q, int result, const struct monime *m)
+static const char *
+mend_of(const struct question *q, int result)
 {
-	struct json_object *o = mn_output_json_object();
+	const struct mn_outcome *outcome = mn_outcome_of(result);
 
-	mn_output_json_string(o, "profile", q->profile);
-	mn_facts_json(o, result, NULL);
-	mn_output_json_string(o, "error", m != NULL ? monime_error(m) :
-	    monime_strerror(result));
-	(void)mn_output_json_print(stdout, o, false);
+	return q->token_file != NULL ? outcome->mend_other :
+	    outcome->mend_own;
 }
 
 static void
-print_json(const struct question *q, int result,
+print_json(const struct question *q, int result, const char *error,
     const struct monime_call *call)
 {
-	const struct mn_outcome *outcome = mn_outcome_of(result);
 	struct json_object *o = mn_output_json_object();
 
 	mn_output_json_string(o, "profile", q->profile);
 	mn_output_json_string(o, "of", q->token_file != NULL ? "token" :
 	    "credential");
-	mn_facts_json(o, result, call);
-	mn_output_json_string(o, "cause", outcome->cause);
-	mn_output_json_string(o, "mend", q->token_file != NULL ?
-	    outcome->mend_other : outcome->mend_own);
+	mn_output_json_string(o, "verdict", mn_outcome_of(result)->verdict);
+	mn_facts_json(o, MN_FACTS_CHECK, result, call);
+	mn_output_json_string(o, "error", error[0] != '\0' ? error : NULL);
+	mn_output_json_string(o, "mend", mend_of(q, result));
 	(void)mn_output_json_print(stdout, o, false);
 }
 
@@ -56,33 +51,27 @@ print_lines(const struct question *q, int result,
 {
 	const struct mn_outcome *outcome = mn_outcome_of(result);
 	const char *error = monime_call_error(call);
-	const char *mend = q->token_file != NULL ? outcome->mend_other :
-	    outcome->mend_own;
+	const char *mend = mend_of(q, result);
+	bool renew = result == MONIME_EDENIED && q->token_file == NULL;
 
 	mn_output_line(stdout, q->profile, outcome->status == MN_YES ?
-	    MN_GOOD : outcome->status == MN_NO ? MN_BAD : MN_DOUBT, "%s (%s)",
-	    outcome->verdict, monime_strerror(result));
-	if (error[0] != '\0')
-		mn_output_line(stdout, q->profile, MN_PLAIN, "%s", error);
+	    MN_GOOD : outcome->status == MN_NO ? MN_BAD : MN_DOUBT, "%s",
+	    outcome->verdict);
 	mn_facts_print(stdout, q->profile, call);
-	if (outcome->cause != NULL)
+	if (error[0] != '\0')
 		mn_output_line(stdout, q->profile, MN_PLAIN, "%-12s %s",
-		    "cause", outcome->cause);
+		    "cause", mn_output_unnamed(error, q->profile));
 	if (mend != NULL)
 		mn_output_line(stdout, q->profile, MN_PLAIN, "%-12s %s%s%s",
-		    "mend", mend, result == MONIME_EDENIED &&
-		    q->token_file == NULL ? " " : "",
-		    result == MONIME_EDENIED && q->token_file == NULL ?
-		    q->profile : "");
+		    "mend", mend, renew ? " " : "", renew ? q->profile : "");
 }
 
 static int
-ask(const struct mn_cli *cli, const struct question *q, struct monime *m,
-    struct monime_call **call, int *result)
+ask(const struct question *q, struct monime *m, struct monime_call **call,
+    int *result)
 {
 	struct mn_secret *token;
 
-	(void)cli;
 	if (q->token_file == NULL) {
 		mn_output_progress("%s: asking the API", q->profile);
 		*result = monime_check_credential(m, call);
@@ -109,15 +98,16 @@ check(const struct mn_cli *cli, const struct question *q)
 	result = mn_outcome_open(cli, q->profile, q->verbose, &m);
 	if (result != MONIME_OK) {
 		if (q->json)
-			print_unopened(q, result, m);
+			print_json(q, result, m != NULL ? monime_error(m) :
+			    monime_strerror(result), NULL);
 		status = mn_outcome_open_status(result);
 		goto out;
 	}
-	status = ask(cli, q, m, &call, &result);
+	status = ask(q, m, &call, &result);
 	if (status != MN_YES)
 		goto out;
 	if (q->json)
-		print_json(q, result, call);
+		print_json(q, result, monime_call_error(call), call);
 	else
 		print_lines(q, result, call);
 	status = (int)mn_outcome_of(result)->status;

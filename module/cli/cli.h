@@ -102,7 +102,6 @@ struct mn_outcome {
 	enum mn_cli_status status;
 	const char *name;	/* "MONIME_EDENIED" */
 	const char *verdict;	/* as $monime_verdict of the web servers */
-	const char *cause;
 	const char *mend_own;	/* what its owner does about a credential */
 	const char *mend_other;	/* what is done about somebody's token */
 };
@@ -119,7 +118,7 @@ int mn_outcome_open(const struct mn_cli *cli, const char *profile,
 /* The status after an open that failed: our own fault is never a "no". */
 int mn_outcome_open_status(int code);
 
-/* Log lines go to standard error. */
+/* Warnings of the open go to standard error, and all lines if verbose. */
 void mn_outcome_log(struct monime *m, const char *profile, bool verbose);
 
 /* folder.c: the names of an environment's profiles, sorted. */

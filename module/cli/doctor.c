@@ -52,16 +52,40 @@ open_environment(struct mn_examination *x, enum mn_environment environment)
 		    mn_profile_environment(environment));
 		fd = open(mn_text_get(&path),
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		x->unreadable |= fd < 0;
 		mn_text_free(&path);
 	}
 	mn_error_free(&e);
 	return fd;
 }
 
+/* Without a profile nobody else reads monime.conf. */
+static void
+judge_host(struct mn_examination *x)
+{
+	struct mn_error e = MN_ERROR_INIT;
+	struct mn_text path = MN_TEXT_INIT(8192);
+	struct mn_profile *p = NULL;
+	int r;
+
+	mn_text_add(&path, "%s/monime.conf", x->cli->folder);
+	r = mn_profile_open("test/none", x->cli->folder, x->now, &p, &e);
+	if ((r == MONIME_ECONFIG || r == MONIME_EUNSAFE) &&
+	    strncmp(mn_error_get(&e), mn_text_get(&path), path.len) == 0)
+		mn_findings_lines(&x->findings, NULL, "host",
+		    mn_error_get(&e), mn_text_get(&path));
+	mn_profile_free(p);
+	mn_text_free(&path);
+	mn_error_free(&e);
+}
+
 static bool
 examine_profiles(struct mn_examination *x)
 {
 	size_t i;
+
+	if (x->folder.n == 0)
+		judge_host(x);
 
 	for (i = 0; i < x->folder.n; i++) {
 		mn_output_progress("%zu of %zu: %s", i + 1, x->folder.n,
@@ -180,6 +204,8 @@ doctor(struct mn_examination *x, bool json)
 		print_json(x);
 	else
 		print_lines(x);
+	if (x->unreadable)
+		return MN_USAGE;
 	if (x->findings.n > 0)
 		return MN_NO;
 	return x->unknown > 0 ? MN_UNKNOWN : MN_YES;

@@ -104,16 +104,14 @@ add_renewal(const struct mn_examination *x, struct mn_text *t,
 	}
 }
 
-/* The same, and then the day until which that one is good. */
 static void
-add_rotation(const struct mn_examination *x, struct mn_text *t,
+add_date(const struct mn_examination *x, struct mn_text *t,
     const struct mn_row *row, const char *key)
 {
 	char buf[MN_DATE_SIZE];
 
-	add_renewal(x, t, row);
-	mn_text_add(t, " && sed -i '/^[[:space:]]*%s/s/\"[^\"]*\"/\"%s\"/' ",
-	    key, mn_row_date(x->now / MN_DAY + ROTATION, buf));
+	mn_text_add(t, "sed -i '/^[[:space:]]*%s/s/\"[^\"]*\"/\"%s\"/' ", key,
+	    mn_row_date(x->now / MN_DAY + ROTATION, buf));
 	mn_findings_word(t, row->p->path);
 }
 
@@ -137,7 +135,7 @@ judge_owner(struct mn_examination *x, const struct mn_row *row)
 }
 
 static void
-judge_dates(struct mn_examination *x, const struct mn_row *row)
+judge_rotation(struct mn_examination *x, const struct mn_row *row)
 {
 	struct mn_text mend = MN_TEXT_INIT(MEND_MAX);
 	const struct mn_profile *p = row->p;
@@ -152,19 +150,38 @@ judge_dates(struct mn_examination *x, const struct mn_row *row)
 		    "due for rotation", p->path);
 	}
 	if (p->rotate_by >= 0 && p->rotate_by < today) {
-		add_rotation(x, &mend, row, "rotate_by");
+		add_renewal(x, &mend, row);
+		mn_text_add(&mend, " && ");
+		add_date(x, &mend, row, "rotate_by");
 		mn_findings_add(&x->findings, row->name, "rotate_by", &mend,
 		    "%s: rotate_by was %s, %" PRId64 " days ago: take a new "
 		    "credential, then move the date", p->path,
 		    mn_row_date(p->rotate_by, buf), today - p->rotate_by);
 	}
-	if (p->expires >= 0 && p->expires < today) {
-		add_rotation(x, &mend, row, "expires");
-		mn_findings_add(&x->findings, row->name, "expires", &mend,
-		    "%s: expired on %s and refused since: take a new "
-		    "credential, then move the date", p->path,
-		    mn_row_date(p->expires, buf));
+}
+
+/*
+ * What has expired does not open, not even to set-token, so here the date goes
+ * first.  The credential is then overdue, or is renewed by the same line.
+ */
+static void
+judge_expiry(struct mn_examination *x, const struct mn_row *row)
+{
+	struct mn_text mend = MN_TEXT_INIT(MEND_MAX);
+	const struct mn_profile *p = row->p;
+	int64_t today = x->now / MN_DAY;
+	char buf[MN_DATE_SIZE];
+
+	if (p->expires < 0 || p->expires >= today)
+		return;
+	add_date(x, &mend, row, "expires");
+	if (row->file != NULL && (p->rotate_by < 0 || p->rotate_by >= today)) {
+		mn_text_add(&mend, " && ");
+		add_renewal(x, &mend, row);
 	}
+	mn_findings_add(&x->findings, row->name, "expires", &mend,
+	    "%s: expired on %s and is refused since: move the date, and take "
+	    "a new credential", p->path, mn_row_date(p->expires, buf));
 }
 
 /* What the library warns of at any time; dates are judged above. */
@@ -257,7 +274,8 @@ mn_doctor_profile(struct mn_examination *x, const char *name)
 		judge_open(x, &row);
 	if (row.p != NULL) {
 		judge_owner(x, &row);
-		judge_dates(x, &row);
+		judge_expiry(x, &row);
+		judge_rotation(x, &row);
 		judge_warnings(x, &row);
 		r = remember(x, &row);
 	}

@@ -12,30 +12,32 @@
 
 #include "banned.h"
 
+#define CHECK	MN_FACTS_CHECK
+#define REQUEST	MN_FACTS_REQUEST
+
 /* By monime(3).  label NULL: for scripts alone. */
 static const struct {
 	const char *name;
 	const char *label;
+	unsigned int kinds;
 } facts[] = {
-	{ "environment", "environment" },
-	{ "api-version", "API version" },
-	{ "api-release", "release" },
-	{ "api-deprecated", "deprecated" },
-	{ "origin-address", "seen from" },
-	{ "origin-country", "country" },
-	{ "scope", "scope" },
-	{ "expires-in", "expires in" },
-	{ "fingerprint", "fingerprint" },
-	{ "reason", "reason" },
-	{ "message", "message" },
-	{ "retry-after", "retry after" },
-	{ "source", "source" },
-	{ "age", NULL },
-	{ "attempts", NULL },
-	{ "executed", NULL },
-	{ "replayed", NULL },
-	{ "idempotency-key", NULL },
-	{ "request-id", "request id" },
+	{ "environment", "environment", CHECK },
+	{ "api-version", "API version", CHECK },
+	{ "api-release", "release", CHECK },
+	{ "api-deprecated", "deprecated", CHECK },
+	{ "origin-address", "seen from", CHECK },
+	{ "origin-country", "country", CHECK },
+	{ "fingerprint", "fingerprint", CHECK },
+	{ "reason", "reason", CHECK | REQUEST },
+	{ "message", "message", CHECK | REQUEST },
+	{ "retry-after", "retry after", CHECK | REQUEST },
+	{ "source", NULL, CHECK },
+	{ "age", NULL, CHECK },
+	{ "attempts", NULL, REQUEST },
+	{ "executed", NULL, REQUEST },
+	{ "replayed", NULL, REQUEST },
+	{ "idempotency-key", NULL, REQUEST },
+	{ "request-id", "request id", CHECK | REQUEST },
 };
 
 #define FACTS	(sizeof(facts) / sizeof(facts[0]))
@@ -55,24 +57,22 @@ mn_facts_print(FILE *f, const char *profile, const struct monime_call *call)
 }
 
 void
-mn_facts_json(struct json_object *o, int result,
+mn_facts_json(struct json_object *o, enum mn_facts kind, int result,
     const struct monime_call *call)
 {
-	const struct mn_outcome *outcome = mn_outcome_of(result);
 	int status = monime_call_status(call);
-	const char *error = monime_call_error(call);
 	size_t i;
 
-	mn_output_json_string(o, "verdict", outcome->verdict);
-	mn_output_json_string(o, "result", outcome->name);
+	mn_output_json_string(o, "result", mn_outcome_of(result)->name);
 	if (status > 0)
 		mn_output_json_number(o, "status", status);
 	else
 		mn_output_json_null(o, "status");
-	for (i = 0; i < FACTS; i++)
-		mn_output_json_fact(o, facts[i].name,
-		    monime_call_get(call, facts[i].name));
-	mn_output_json_string(o, "error", error[0] != '\0' ? error : NULL);
+	for (i = 0; i < FACTS; i++) {
+		if (facts[i].kinds & kind)
+			mn_output_json_fact(o, facts[i].name,
+			    monime_call_get(call, facts[i].name));
+	}
 }
 
 static void
@@ -91,7 +91,9 @@ mn_facts_summary(const char *profile, const char *what, int result,
 {
 	struct mn_text t = MN_TEXT_INIT(4096);
 	const char *error = monime_call_error(call);
+	const char *made = monime_call_get(call, "attempts");
 	int status = monime_call_status(call);
+	bool sent = made != NULL && strcmp(made, "0") != 0;
 
 	if (status > 0)
 		mn_text_add(&t, "status %d", status);
@@ -105,6 +107,9 @@ mn_facts_summary(const char *profile, const char *what, int result,
 	if (result != MONIME_OK)
 		mn_output_errors(profile, error[0] != '\0' ? error :
 		    monime_strerror(result));
-	(void)mn_output_error(profile, "%s: %s", what, mn_text_get(&t));
+	/* What never left has no more to tell. */
+	if (result == MONIME_OK || status > 0 || sent)
+		(void)mn_output_error(profile, "%s: %s", what,
+		    mn_text_get(&t));
 	mn_text_free(&t);
 }

@@ -58,6 +58,13 @@ add_accepted(struct mn_text *t, const struct mn_cli_command *c)
 	mn_text_add(t, "--help");
 }
 
+static bool
+is_global(const char *word)
+{
+	return strncmp(word, "-C", 2) == 0 ||
+	    strncmp(word, "--folder", 8) == 0;
+}
+
 /* The word that getopt_long() did not take: "-x" of "-vx", or all of it. */
 static int
 refuse(struct mn_cli *cli, const char *what)
@@ -65,6 +72,8 @@ refuse(struct mn_cli *cli, const char *what)
 	struct mn_text t = MN_TEXT_INIT(1024);
 	const char *word = cli->argv[optind - 1];
 
+	if (is_global(word))
+		what = "stands before the command";
 	add_accepted(&t, cli->command);
 	if (optopt > 0 && optopt < MN_OPTION_JSON)
 		(void)mn_output_error(NULL, "%s: -%c: %s; it takes %s",
@@ -75,6 +84,15 @@ refuse(struct mn_cli *cli, const char *what)
 	mn_text_free(&t);
 	cli->status = MN_USAGE;
 	return -1;
+}
+
+/* The words of "PROFILE METHOD PATH" behind the first n. */
+static const char *
+missing(const char *operands, int n)
+{
+	for (; n > 0; n--)
+		operands += strcspn(operands, " ") + 1;
+	return operands;
 }
 
 static int
@@ -90,8 +108,8 @@ count_operands(struct mn_cli *cli)
 		(void)mn_output_error(NULL, "%s: %s: one argument too many",
 		    c->name, cli->operand[c->max]);
 	else
-		(void)mn_output_error(NULL, "%s: something is missing",
-		    c->name);
+		(void)mn_output_error(NULL, "%s: %s: missing", c->name,
+		    missing(c->operands, cli->operands));
 	cli->status = mn_help_usage(c);
 	return -1;
 }

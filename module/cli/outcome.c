@@ -10,65 +10,49 @@
 
 #include "banned.h"
 
-#define LATER	"try again; nothing has been decided"
-#define OURS	"mend what the lines above name; nothing was sent"
+#define LATER	"try again later; nothing has been decided"
+#define OURS	"mend what the line above names"
 #define SYSTEM	"look at the limits of this process and at its memory"
+#define WIRE	"look at the network, and at proxy, ca_file and base_url"
+#define PATIENCE	"wait as many seconds as \"retry after\" tells"
+#define ALLOW	"look at allow and expires in the profile"
+#define ANSWERS	"see whether base_url names the API, and nobody answers for it"
 
 static const struct mn_outcome outcomes[] = {
-	{ MONIME_OK, MN_YES, "MONIME_OK", "accepted", NULL, NULL, NULL },
+	{ MONIME_OK, MN_YES, "MONIME_OK", "accepted", NULL, NULL },
 	{ MONIME_EDENIED, MN_NO, "MONIME_EDENIED", "denied",
-	    "the token is missing, invalid, expired or revoked",
 	    "make a new token with the provider, then run: monime set-token",
 	    "its bearer needs a valid token" },
 	{ MONIME_EFORBIDDEN, MN_NO, "MONIME_EFORBIDDEN", "forbidden",
-	    "the token is valid, but not for this: a permission, role, Space "
-	    "or address is wanting",
-	    "compare the token's permissions, and the Space and path that the "
+	    "compare the token's permissions, and the space and path that the "
 	    "profile names, with what the provider shows",
-	    "its bearer needs a token that is let into the profile's Space" },
+	    "its bearer needs a token that the profile's Space lets in" },
 	{ MONIME_EENVIRONMENT, MN_NO, "MONIME_EENVIRONMENT", "environment",
-	    "the token or the origin belongs to the other environment",
-	    "use test tokens with test/ profiles and live ones with live/",
-	    "its bearer mixes test and live" },
-	{ MONIME_EPOLICY, MN_NO, "MONIME_EPOLICY", "unknown",
-	    "our own profile forbids it; nothing was sent",
-	    "look at allow and expires in the profile",
-	    "look at allow and expires in the profile" },
+	    "use test tokens with test/ profiles, and live ones with live/",
+	    "its bearer needs a token of the profile's environment" },
+	{ MONIME_EPOLICY, MN_NO, "MONIME_EPOLICY", "unknown", ALLOW, ALLOW },
 	{ MONIME_ELIMIT, MN_UNKNOWN, "MONIME_ELIMIT", "unknown",
-	    "the API's rate limit is reached; nothing was executed",
-	    "wait as long as \"retry after\" says",
-	    "wait as long as \"retry after\" says" },
-	{ MONIME_EHTTP, MN_UNKNOWN, "MONIME_EHTTP", "unknown",
-	    "the API answered with an error", LATER, LATER },
-	{ MONIME_ENET, MN_UNKNOWN, "MONIME_ENET", "unknown",
-	    "no connection to the API; nothing was sent",
-	    "look at the network, proxy, ca_file and base_url",
-	    "look at the network, proxy, ca_file and base_url" },
-	{ MONIME_ELOST, MN_UNKNOWN, "MONIME_ELOST", "unknown",
-	    "sent, but no complete answer came", LATER, LATER },
+	    PATIENCE, PATIENCE },
+	{ MONIME_EHTTP, MN_UNKNOWN, "MONIME_EHTTP", "unknown", LATER, LATER },
+	{ MONIME_ENET, MN_UNKNOWN, "MONIME_ENET", "unknown", WIRE, WIRE },
+	{ MONIME_ELOST, MN_UNKNOWN, "MONIME_ELOST", "unknown", LATER, LATER },
 	{ MONIME_EPROTO, MN_UNKNOWN, "MONIME_EPROTO", "unknown",
-	    "the answer breaks the API's promises",
-	    "see whether base_url names the API, and no proxy answers for it",
-	    "see whether base_url names the API, and no proxy answers for it" },
-	{ MONIME_EINVAL, MN_USAGE, "MONIME_EINVAL", "unknown",
-	    "an argument is not valid; nothing was sent", OURS, OURS },
-	{ MONIME_ECONFIG, MN_USAGE, "MONIME_ECONFIG", "unknown",
-	    "a file is missing or wrong", OURS, OURS },
-	{ MONIME_EUNSAFE, MN_USAGE, "MONIME_EUNSAFE", "unknown",
-	    "a file is not safe to read", OURS, OURS },
+	    ANSWERS, ANSWERS },
+	{ MONIME_EINVAL, MN_USAGE, "MONIME_EINVAL", "unknown", OURS, OURS },
+	{ MONIME_ECONFIG, MN_USAGE, "MONIME_ECONFIG", "unknown", OURS, OURS },
+	{ MONIME_EUNSAFE, MN_USAGE, "MONIME_EUNSAFE", "unknown", OURS, OURS },
 	{ MONIME_ENOMEM, MN_UNKNOWN, "MONIME_ENOMEM", "unknown",
-	    "out of memory", SYSTEM, SYSTEM },
-	{ MONIME_ESYS, MN_UNKNOWN, "MONIME_ESYS", "unknown",
-	    "the system refused what is needed", SYSTEM, SYSTEM },
+	    SYSTEM, SYSTEM },
+	{ MONIME_ESYS, MN_UNKNOWN, "MONIME_ESYS", "unknown", SYSTEM, SYSTEM },
 	{ MONIME_EPENDING, MN_UNKNOWN, "MONIME_EPENDING", "unknown",
-	    "the call has not finished", LATER, LATER },
+	    LATER, LATER },
 	{ MONIME_ECANCELED, MN_UNKNOWN, "MONIME_ECANCELED", "unknown",
-	    "the call was canceled", LATER, LATER },
+	    LATER, LATER },
 };
 
 /* New codes may come: each is a failure. */
 static const struct mn_outcome other = {
-	0, MN_UNKNOWN, "MONIME_E", "unknown", "an unknown failure", LATER, LATER
+	0, MN_UNKNOWN, "unknown", "unknown", LATER, LATER
 };
 
 const struct mn_outcome *
@@ -104,6 +88,9 @@ mn_outcome_log(struct monime *m, const char *profile, bool verbose)
 	/* The name outlives the handle: it is an argument of the program. */
 	monime_set_log(m, verbose ? LOG_DEBUG : LOG_WARNING, log_line,
 	    (void *)(uintptr_t)profile);
+	/* The warnings of the open have come; what calls say, we say. */
+	if (!verbose)
+		monime_set_log(m, 0, NULL, NULL);
 }
 
 int

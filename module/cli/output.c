@@ -174,12 +174,22 @@ add_painted(struct mn_text *t, const FILE *f, enum mn_colour colour,
 		mn_text_add(t, RESET);
 }
 
+const char *
+mn_output_unnamed(const char *text, const char *profile)
+{
+	size_t n = profile != NULL ? strlen(profile) : 0;
+
+	return n > 0 && strncmp(text, profile, n) == 0 &&
+	    strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
 static void
 put_line(FILE *f, const char *before, const char *profile,
     enum mn_colour colour, const char *fmt, va_list ap)
 {
 	struct mn_text raw = MN_TEXT_INIT(MN_ERROR_MAX);
 	struct mn_text line = MN_TEXT_INIT(LINE_MAX_BYTES);
+	const char *text;
 
 	mn_output_progress_end();
 	mn_text_add(&line, "%s", before);
@@ -188,7 +198,8 @@ put_line(FILE *f, const char *before, const char *profile,
 		mn_text_add(&line, ": ");
 	}
 	mn_text_vadd(&raw, fmt, ap);
-	add_painted(&line, f, colour, mn_text_get(&raw), raw.len);
+	text = mn_output_unnamed(mn_text_get(&raw), profile);
+	add_painted(&line, f, colour, text, strlen(text));
 	(void)fprintf(f, "%s%s\n", mn_text_get(&line),
 	    raw.failed || line.failed ? "..." : "");
 	mn_text_free(&raw);

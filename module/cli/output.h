@@ -33,6 +33,9 @@ void mn_output_init(void);
 void mn_output_line(FILE *f, const char *profile, enum mn_colour colour,
     const char *fmt, ...) __attribute__((__format__(__printf__, 4, 5)));
 
+/* A text without the "PROFILE: " with which it may begin. */
+const char *mn_output_unnamed(const char *text, const char *profile);
+
 /* A row of a table on standard output, whose first column is a profile. */
 void mn_output_row(const char *profile, size_t width, enum mn_colour colour,
     const char *text);

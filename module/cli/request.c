@@ -195,7 +195,9 @@ print_summary(const struct request *q, int result,
 		mn_output_json_string(o, "profile", q->profile);
 		mn_output_json_string(o, "method", q->method);
 		mn_output_json_string(o, "path", q->path);
-		mn_facts_json(o, result, call);
+		mn_facts_json(o, MN_FACTS_REQUEST, result, call);
+		mn_output_json_string(o, "error", result == MONIME_OK ? NULL :
+		    monime_call_error(call));
 		(void)mn_output_json_print(stderr, o, true);
 		return;
 	}

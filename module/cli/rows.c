@@ -21,7 +21,10 @@ find_credential(struct mn_row *row)
 	    p->oauth2.set ? "oauth2" : "none";
 	if (p->token == NULL && !p->oauth2.set)
 		return;
-	row->file = p->token_file != NULL ? p->token_file : p->path;
+	row->file = p->oauth2.set ? p->oauth2.client_secret_file :
+	    p->token_file;
+	if (row->file == NULL)
+		row->file = p->path;
 	for (i = 0; i < p->nfiles; i++) {
 		if (strcmp(p->file[i].path, row->file) == 0)
 			row->changed = p->file[i].id.modified.tv_sec;

@@ -190,6 +190,24 @@ say_verdict(const struct change *c, int result,
 	return (int)outcome->status;
 }
 
+/*
+ * Another account's token is as valid as ours.  Only a warning: to test tokens
+ * Monime closes some of a Space's lists.
+ */
+static void
+ask_space(const struct change *c, struct monime *m)
+{
+	const char *space = monime_get(m, "space");
+	struct monime_call *call = NULL;
+
+	if (space != NULL && monime_check_token(m, mn_secret_get(c->token),
+	    mn_secret_len(c->token), &call) == MONIME_EFORBIDDEN)
+		(void)mn_output_error(c->profile, "is it the right account's? "
+		    "The token is not let into %s: %s", space,
+		    monime_call_error(call));
+	monime_call_free(call);
+}
+
 /* The API's word, or the library's, on the candidate. */
 static int
 ask(const struct change *c)
@@ -211,6 +229,8 @@ ask(const struct change *c)
 	mn_outcome_log(m, c->profile, c->verbose);
 	mn_output_progress("%s: asking the API", c->profile);
 	r = monime_check_credential(m, &call);
+	if (r == MONIME_OK)
+		ask_space(c, m);
 	mn_output_progress_end();
 	r = say_verdict(c, r, call);
 out:
