@@ -18,10 +18,7 @@
 #define ID	MN_TEXT_ALNUM "_-"
 #define VERSION	MN_TEXT_ALNUM "._-"
 
-/*
- * Parse strictly.  json-c's own strict mode still takes single quotes and
- * keeps the last of two equal keys; the callers see to that.
- */
+/* Parse as strictly as json-c does by itself; doubt() knows the rest. */
 static struct json_object *
 parse(const char *body, size_t len)
 {
@@ -80,32 +77,50 @@ word(struct json_object *o, const char *name, const char *set, char *out,
 	return true;
 }
 
-/* JSON has no use for a quote of the other kind outside of strings. */
-static bool
-single_quoted(const char *body, size_t len)
+/* The members of all objects within. */
+static size_t
+members(struct json_object *o)
 {
-	bool inside = false;
-	size_t i;
+	size_t n = 0, i;
 
-	for (i = 0; i < len; i++) {
-		if (inside && body[i] == '\\')
-			i++;
-		else if (body[i] == '"')
-			inside = !inside;
-		else if (!inside && body[i] == '\'')
-			return true;
+	if (json_object_is_type(o, json_type_array)) {
+		for (i = 0; i < json_object_array_length(o); i++)
+			n += members(json_object_array_get_idx(o, i));
+	} else if (json_object_is_type(o, json_type_object)) {
+		json_object_object_foreach(o, name, value) {
+			(void)name;
+			n += 1 + members(value);
+		}
 	}
-	return false;
+	return n;
 }
 
-/* Is the key of the verdict there once?  Which of two holds, nobody says. */
-static bool
-once(const char *body, size_t len, const char *key)
+/*
+ * What json-c takes, strict or not, and two readers would take differently:
+ * single quotes, NaN and Infinity; a NUL, behind which its keys end; a key
+ * given twice, of which it keeps the last, however that is spelled, so that
+ * the text has more colons than the tree has members.  NULL: nothing of it.
+ */
+static const char *
+doubt(const char *body, size_t len, struct json_object *root)
 {
-	const char *first = memmem(body, len, key, strlen(key));
+	bool inside = false;
+	size_t colons = 0, i;
 
-	return first != NULL && memmem(first + 1,
-	    len - (size_t)(first + 1 - body), key, strlen(key)) == NULL;
+	for (i = 0; i < len; i++) {
+		if (!inside && memchr("'NI", body[i], 3) != NULL)
+			return "the answer is not JSON";
+		if (inside && body[i] == '\\') {
+			if (len - i > 5 && memcmp(body + i, "\\u0000", 6) == 0)
+				return "the answer has a NUL";
+			i++;
+		} else if (body[i] == '"') {
+			inside = !inside;
+		} else if (!inside && body[i] == ':') {
+			colons++;
+		}
+	}
+	return colons != members(root) ? "the answer has a key twice" : NULL;
 }
 
 static void
@@ -141,12 +156,11 @@ mn_answer_token_test(const char *body, size_t len, struct mn_token_test *t,
 	root = parse(body, len);
 	status = member(root, "status", json_type_object);
 	flag = member(status, "isAuthenticated", json_type_boolean);
-	if (root == NULL || single_quoted(body, len)) {
-		*why = "the answer is not JSON";
+	*why = root != NULL ? doubt(body, len, root) : "the answer is not JSON";
+	if (*why != NULL)
 		goto out;
-	}
-	if (flag == NULL || !once(body, len, "\"isAuthenticated\"")) {
-		*why = "status.isAuthenticated is not a boolean, given once";
+	if (flag == NULL) {
+		*why = "status.isAuthenticated is not a boolean";
 		goto out;
 	}
 	(void)word(status, "environment", MN_TEXT_LOWER, t->environment,
