@@ -419,7 +419,8 @@ classify(const struct mn_transfer *t, CURLcode code)
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_INVALIDCERTSTATUS:
-		return MN_WIRE_UNTRUSTED;
+		/* libcurl may have sent it before, on one that died. */
+		return t->sent ? MN_WIRE_LOST : MN_WIRE_UNTRUSTED;
 	case CURLE_OUT_OF_MEMORY:
 		return MN_WIRE_NOMEM;
 	case CURLE_FAILED_INIT:
@@ -448,12 +449,17 @@ mn_transfer_end(struct mn_transfer *t, int curlcode)
 		t->wire = MN_WIRE_NOMEM;
 	else if (t->wire != MN_WIRE_BROKEN)
 		t->wire = classify(t, code);
-	if (t->wire != MN_WIRE_ANSWER && t->problem[0] == '\0')
-		problem(t, k->problem[0] != '\0' ?
-		    k->problem : curl_easy_strerror(code));
 	if (curl_easy_getinfo(k->curl, CURLINFO_RESPONSE_CODE, &status) ==
 	    CURLE_OK)
 		t->status = (int)status;
+	/* To libcurl a connection that closes within the head ends it. */
+	if (t->wire == MN_WIRE_ANSWER && (t->in_head || t->status < 200)) {
+		t->wire = MN_WIRE_LOST;
+		problem(t, "the connection was closed within the headers");
+	}
+	if (t->wire != MN_WIRE_ANSWER && t->problem[0] == '\0')
+		problem(t, k->problem[0] != '\0' ?
+		    k->problem : curl_easy_strerror(code));
 	/* Nothing of the transfer's may be left behind. */
 	(void)curl_easy_setopt(k->curl, CURLOPT_HTTPHEADER, NULL);
 	(void)curl_easy_setopt(k->curl, CURLOPT_POSTFIELDS, NULL);
