@@ -14,6 +14,9 @@
 /* The most text that one operation can have to say. */
 #define MN_ERROR_MAX	16384
 
+/* The most of one line; what is longer is cut and ends in "...". */
+#define MN_ERROR_LINE	8191
+
 struct mn_error {
 	struct mn_text text;
 };
@@ -23,7 +26,8 @@ struct mn_error {
 /*
  * Add a line and return code, so that a refusal reads
  * "return mn_error_add(e, MONIME_EUNSAFE, ...)".  Bytes that are not printable
- * ASCII or UTF-8 are written as \xNN, so that a path cannot forge a line.
+ * ASCII or UTF-8 are written as \xNN, so that a path cannot forge a line; so
+ * are those characters that could make it look like another.
  */
 int mn_error_add(struct mn_error *e, int code, const char *fmt, ...)
     __attribute__((__format__(__printf__, 3, 4)));
