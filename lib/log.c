@@ -6,8 +6,10 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "error.h"
+#include "text.h"
 
 #include "banned.h"
 
@@ -41,22 +43,21 @@ mn_log_set(struct mn_log *log, int level, monime_log_fn *fn, void *data)
 void
 mn_log_write(struct mn_log *log, int level, const char *fmt, ...)
 {
-	struct mn_text raw = MN_TEXT_INIT(MN_ERROR_MAX);
-	struct mn_text line = MN_TEXT_INIT(4 * MN_LOG_MAX);
+	struct mn_text line = MN_TEXT_INIT(MN_LOG_MAX);
+	char raw[MN_LOG_MAX + 1];
 	va_list ap;
 
 	/* Silence, the default, costs one comparison. */
 	if (level > __atomic_load_n(&log->level, __ATOMIC_RELAXED))
 		return;
 	va_start(ap, fmt);
-	mn_text_vadd(&raw, fmt, ap);
+	if (vsnprintf(raw, sizeof(raw), fmt, ap) < 0)
+		raw[0] = '\0';
 	va_end(ap);
-	mn_text_escape(&line, mn_text_get(&raw),
-	    raw.len < MN_LOG_MAX ? raw.len : MN_LOG_MAX);
+	mn_text_escape(&line, raw, strlen(raw));
 	(void)pthread_mutex_lock(&log->lock);
 	if (log->fn != NULL && level <= log->level && line.len > 0)
 		log->fn(log->data, level, mn_text_get(&line));
 	(void)pthread_mutex_unlock(&log->lock);
-	mn_text_free(&raw);
 	mn_text_free(&line);
 }
