@@ -45,11 +45,14 @@ mn_guard_check_path(const struct mn_profile *p, const struct mn_provider *v)
 	return p->check.path;
 }
 
+/* Opens to any valid token; the root, which is the token test, to any at all. */
 static bool
 is_global(const char *path)
 {
 	size_t i, n;
 
+	if (path[1] == '\0' || path[1] == '?')
+		return true;
 	for (i = 0; i < sizeof(global_lists) / sizeof(global_lists[0]); i++) {
 		n = strlen(global_lists[i]);
 		if (strncmp(path, global_lists[i], n) == 0 &&
@@ -91,6 +94,22 @@ judge_origin(const struct mn_profile *p, const struct mn_provider *v,
 	return MONIME_OK;
 }
 
+/*
+ * Is it a token of that provider's, and of which environment?  A prefix alone
+ * is none.
+ */
+static bool
+is_token(const struct mn_provider *v, const char *token, size_t len,
+    enum mn_environment *of)
+{
+	size_t n;
+
+	if (!mn_provider_environment(v, token, len, of))
+		return false;
+	n = strlen(v->prefix[*of]);
+	return len > n && len - n <= MN_TOKEN_MAX;
+}
+
 static int
 judge_credential(const struct mn_profile *p, const struct mn_provider *v,
     struct mn_error *e)
@@ -120,11 +139,12 @@ judge_credential(const struct mn_profile *p, const struct mn_provider *v,
 		    where, MN_TOKEN_MAX);
 	if (v->prefix[MN_TEST] == NULL)
 		return MONIME_OK;
-	if (!mn_provider_environment(v, token, len, &of))
+	if (!is_token(v, token, len, &of))
 		return mn_error_add(e, MONIME_ECONFIG,
 		    "%s: this is no token of %s: its tokens begin with %s "
-		    "(test) or %s (live)", where, p->provider,
-		    v->prefix[MN_TEST], v->prefix[MN_LIVE]);
+		    "(test) or %s (live), and up to %d characters follow",
+		    where, p->provider, v->prefix[MN_TEST],
+		    v->prefix[MN_LIVE], MN_TOKEN_MAX);
 	if (of != p->environment)
 		return mn_error_add(e, MONIME_EENVIRONMENT,
 		    "%s: a %s token in a %s profile: put a %s token there, "
@@ -220,8 +240,7 @@ mn_guard_token(const struct mn_profile *p, const struct mn_provider *v,
 		    "than %d characters", MN_TOKEN_MAX);
 	if (v->prefix[MN_TEST] == NULL)
 		return MONIME_OK;
-	if (!mn_provider_environment(v, token, len, &of) ||
-	    len == strlen(v->prefix[of]))
+	if (!is_token(v, token, len, &of))
 		return mn_error_add(e, MONIME_EDENIED,
 		    "not a token of %s", v->name);
 	if (of != p->environment)
