@@ -13,7 +13,7 @@
 
 #define MN_ANSWER_DEPTH		32	/* levels of nested JSON */
 #define MN_ANSWER_WORD		64	/* bytes of an id or a reason */
-#define MN_ANSWER_MESSAGE	512	/* bytes of a message; the rest is cut */
+#define MN_ANSWER_MESSAGE	512	/* bytes of a message; more is cut */
 
 /* Monime: "Quick Token Test".  "" and false: not told. */
 struct mn_token_test {

@@ -359,7 +359,8 @@ explain(struct monime_call *call, int code)
 		mend = v->forbidden;
 	else if (t->status >= 300 && t->status <= 399)
 		mend = "a redirect, which is never followed";
-	return mn_error_add(&call->error, code, "%s: HTTP status %d%s%s%s%s%s%s",
+	return mn_error_add(&call->error, code,
+	    "%s: HTTP status %d%s%s%s%s%s%s",
 	    mn_guard_origin(call->m->profile, v), t->status,
 	    reason != NULL ? ", reason " : "", reason != NULL ? reason : "",
 	    id != NULL ? ", request " : "", id != NULL ? id : "",

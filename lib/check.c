@@ -20,7 +20,7 @@
 struct check {
 	enum mn_lane lane;
 	const char *line;		/* the token's header */
-	const char *path;		/* what must open to it; NULL: nothing */
+	const char *path;		/* what must open to it, or NULL */
 	char space[MN_PROFILE_STRING + 32];
 };
 

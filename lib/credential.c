@@ -85,7 +85,8 @@ mn_credential_confirm(struct mn_credential *c)
 int
 monime_fingerprint(const char *token, size_t len, char *buf, size_t size)
 {
-	static const char domain[] = "monime-fingerprint-1";	/* and its NUL */
+	/* With its NUL. */
+	static const char domain[] = "monime-fingerprint-1";
 	unsigned char hash[MN_SHA256_SIZE];
 	struct mn_piece pieces[2] = {
 		{ domain, sizeof(domain) }, { token, len }

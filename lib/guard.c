@@ -315,8 +315,8 @@ mn_guard_path(const char *path, struct mn_error *e)
 		if (path[i] == '%' && ambiguous_escape(path + i))
 			return mn_error_add(e, MONIME_EINVAL,
 			    "the path has an escape at offset %zu that is "
-			    "malformed or needless, or that some readers decode "
-			    "too early", i);
+			    "malformed or needless, or that some readers "
+			    "decode too early", i);
 		/* "/" alone and "/?..." name the root. */
 		if (!query && path[i] == '/' && ambiguous_segment(path + i + 1)
 		    && (i > 0 || (path[1] != '\0' && path[1] != '?')))
@@ -408,7 +408,8 @@ judge_key(const struct mn_provider *v, const char *value,
 		return mn_error_add(e, MONIME_EINVAL,
 		    "Idempotency-Key: %s does not honour keys for this method, "
 		    "so one would promise what nobody keeps", v->name);
-	if (strlen(value) > v->key_max || !mn_text_visible(value, strlen(value)))
+	if (strlen(value) > v->key_max ||
+	    !mn_text_visible(value, strlen(value)))
 		return mn_error_add(e, MONIME_EINVAL,
 		    "Idempotency-Key: at most %zu visible characters",
 		    v->key_max);
@@ -443,10 +444,10 @@ judge_header(const struct mn_profile *p, const struct mn_provider *v,
 
 	if (line[len] != ':' || h == H_COUNT)
 		return mn_error_add(e, MONIME_EINVAL,
-		    "a header that is not \"Name: value\" with one of the names "
-		    "Accept, Accept-Language, Content-Type, Idempotency-Key, "
-		    "Monime-Space-Id, Monime-Version, X-Request-Id, "
-		    "traceparent");
+		    "a header that is not \"Name: value\" with one of the "
+		    "names Accept, Accept-Language, Content-Type, "
+		    "Idempotency-Key, Monime-Space-Id, Monime-Version, "
+		    "X-Request-Id, traceparent");
 	if (*seen & 1u << h)
 		return mn_error_add(e, MONIME_EINVAL, "%s: given twice",
 		    allowed[h]);
@@ -521,8 +522,8 @@ mn_guard_authorize(const struct mn_profile *p, const struct mn_provider *v,
 
 	if (!p->allow.methods.set || !p->allow.paths.set)
 		return mn_error_add(e, MONIME_EPOLICY,
-		    "%s: to authorize the requests of others, the profile needs "
-		    "allow.methods and allow.paths", p->name);
+		    "%s: to authorize the requests of others, the profile "
+		    "needs allow.methods and allow.paths", p->name);
 	if (strncmp(url, origin, strlen(origin)) != 0 ||
 	    url[strlen(origin)] != '/')
 		return mn_error_add(e, MONIME_EPOLICY,

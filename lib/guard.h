@@ -62,7 +62,7 @@ struct mn_guarded {
 	bool version;
 };
 
-/* Method, path, headers and body against the rules and the profile's "allow". */
+/* Method, path, headers and body, by the rules and the profile's "allow". */
 int mn_guard_request(const struct mn_profile *p, const struct mn_provider *v,
     const char *method, const char *path, const char *const *headers,
     bool body, size_t len, struct mn_guarded *g, struct mn_error *e);

@@ -9,14 +9,14 @@
 
 #include "banned.h"
 
-/* Mono: "Idempotency Keys" has 255 characters on one page, UUIDv4 on another. */
+/* Mono: "Idempotency Keys": 255 characters on one page, UUIDv4 on another. */
 #define MONO_COMMON						\
 	.key_header = "X-Idempotency-Key",			\
 	.key_max = 255,						\
 	.key_methods = MN_POST | MN_PUT | MN_PATCH,		\
 	.retry = { { 408, 408 }, { 500, 500 }, { 502, 504 } },	\
-	.unauthorized = "the credential is missing, malformed, expired "	\
-	    "or revoked: replace it",				\
+	.unauthorized = "the credential is missing, malformed, "	\
+	    "expired or revoked: replace it",			\
 	.forbidden = "the credential is valid, but its role does not "	\
 	    "grant this, or it belongs to another tenant",	\
 	.webhook = { .separator = '.', .base64 = false }

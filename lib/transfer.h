@@ -31,9 +31,9 @@ struct mn_wire_config {
 enum mn_wire {
 	MN_WIRE_ANSWER,		/* a whole answer */
 	MN_WIRE_UNSENT,		/* nothing of the request was sent */
-	MN_WIRE_UNTRUSTED,	/* nothing was sent: not the origin's certificate */
+	MN_WIRE_UNTRUSTED,	/* likewise: not the origin's certificate */
 	MN_WIRE_LOST,		/* sent, but no whole answer */
-	MN_WIRE_BROKEN,		/* sent; what came back is no HTTP, or too much */
+	MN_WIRE_BROKEN,		/* sent; the answer is no HTTP, or too much */
 	MN_WIRE_NOMEM,		/* ours; sent tells */
 	MN_WIRE_SYS		/* ours; sent tells */
 };

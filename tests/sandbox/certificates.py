@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A throw-away certificate authority and what it has signed.
 
 Made with the openssl command, P-256 throughout.  All of it is valid from two

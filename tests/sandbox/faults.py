@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Scripted faults: which request meets one, and what is sent then.
 
 A fault is what POST /fault was given; sandbox.py documents its members.  The

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """A ready configuration folder for a running sandbox.
 
     folder.py FOLDER SANDBOX.JSON [--show]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Monime as its documentation tells it: the token test and /v1.
 
 The shapes of single objects are illustrations.  The provider publishes no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Mono as its documentation tells it: static keys under /v1, OAuth 2.0 under
 /api/v1.  The shapes of single objects are illustrations."""
 

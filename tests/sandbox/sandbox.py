@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """The sandbox: the Monime and Mono APIs on this machine's loopback.
 
     sandbox.py --dir DIR [--folder FOLDER] [--seconds N] [--until-eof]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the sandbox knows and remembers: tokens, objects, effects, the log."""
 
 import asyncio

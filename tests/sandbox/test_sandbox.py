@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """The sandbox, tested from outside: /usr/bin/python3 test_sandbox.py"""
 
 import base64

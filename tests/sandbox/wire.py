@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One connection of the sandbox: TLS and HTTP/1.1, byte by byte.
 
 TLS is driven through memory buffers and HTTP is read by hand, because a test

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /*
  * Starts the sandbox and speaks to its control interface.
  */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /*
  * The sandbox for tests in C: starts tests/sandbox/sandbox.py, scripts its
  * faults, asks what it has seen.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+
 /*
  * The support for tests, tested: what it starts, tells and cleans up.
  */
