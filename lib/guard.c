@@ -45,7 +45,7 @@ mn_guard_check_path(const struct mn_profile *p, const struct mn_provider *v)
 	return p->check.path;
 }
 
-/* Opens to any valid token; the root, which is the token test, to any at all. */
+/* Opens to any valid token; the root, the token test, to any at all. */
 static bool
 is_global(const char *path)
 {

@@ -106,9 +106,9 @@ const struct mn_cli_command mn_fingerprint = {
 	.max = 1,
 	.summary = "Print a name for a token that does not betray it",
 	.text =
-"It is that of the profile's own token, or of the one on standard input, which\n"
-"is asked for without echo where that is a terminal.  The same token has the\n"
-"same fingerprint on every host and in every log.  Nothing is sent.\n",
+"It is that of the profile's own token, or of the one on standard input,\n"
+"which is asked for without echo where that is a terminal.  The same token\n"
+"has the same fingerprint on every host and in every log.  Nothing is sent.\n",
 	.examples =
 "  monime fingerprint live/payouts\n"
 "  monime fingerprint --user ada >> /etc/monime/users\n",

@@ -237,7 +237,7 @@ mn_output_error(const char *profile, const char *fmt, ...)
 {
 	va_list ap;
 
-	/* What was printed before comes before, on a terminal that shows both. */
+	/* What was printed before comes before, where both are shown. */
 	(void)fflush(stdout);
 	va_start(ap, fmt);
 	put_line(stderr, "monime: ", profile, MN_PLAIN, fmt, ap);

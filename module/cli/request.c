@@ -207,9 +207,9 @@ print_summary(const struct request *q, int result,
 	mn_facts_summary(q->profile, mn_text_get(&what), result, call);
 	mn_text_free(&what);
 	if (result == MONIME_ELOST && q->key_shown != NULL)
-		(void)mn_output_error(q->profile, "the outcome is unknown: send "
-		    "the same bytes again with -H 'Idempotency-Key: %s'",
-		    q->key_shown);
+		(void)mn_output_error(q->profile, "the outcome is unknown: "
+		    "send the same bytes again with "
+		    "-H 'Idempotency-Key: %s'", q->key_shown);
 }
 
 /* An error of the API that says it did nothing is a "no". */

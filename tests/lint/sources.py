@@ -140,7 +140,8 @@ for path in files(r".*"):
     for number, line in enumerate(text.split("\n"), 1):
         where = f"{path}:{number}"
         check.need(line == line.rstrip(), where, "white space at the end")
-        if path in long:
+        # The ABI page keeps its tables of codes on one line each.
+        if path in long and path != "include/monime.h":
             check.need(len(line.expandtabs(8)) <= 80, where,
                        f"{len(line.expandtabs(8))} columns")
 for path in library:
