@@ -110,7 +110,7 @@ sandbox:
 # what is hidden can be tested; and programs that see the built library alone.
 
 TEST_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-conversion \
-	  -Wno-sign-conversion $(SANITIZE) -Iinclude -Ilib -Itests/support \
+	  -Wno-sign-conversion -Wno-write-strings $(SANITIZE) -Iinclude -Ilib -Itests/support \
 	  -DTESTS_DIR='"$(CURDIR)/tests"' -DBUILD_DIR='"$(abspath $(BUILD))"' \
 	  -DMONIME_FOLDER='"$(SYSCONFDIR)/monime"' \
 	  -DMONIME_CA_PATH='"$(CA_PATH)"' \
