@@ -144,7 +144,7 @@ run(struct mn_cli *cli)
 
 static const struct mn_cli_option options[] = {
 	{ MN_OPTION_TOKEN_FILE, "token-file", "FILE",
-	    "check somebody's token; - is a prompt or standard input" },
+	    "check this token; - is a prompt or standard input" },
 	{ MN_OPTION_JSON, "json", NULL, "print one JSON object" },
 	{ 'v', "verbose", NULL, "tell what the library does" },
 	{ 0, NULL, NULL, NULL }

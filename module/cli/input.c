@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -41,13 +42,13 @@ read_some(int fd, char *buf, size_t size)
 
 	do {
 		n = read(fd, buf, size);
-	} while (n < 0 && errno == EINTR && arrived == 0);
+	} while (n < 0 && errno == EINTR);
 	return n;
 }
 
-/* Up to size bytes; one line where line says so.  -1: errno tells. */
+/* Up to size bytes, or -1: errno tells. */
 static ssize_t
-read_all(int fd, char *buf, size_t size, bool line)
+read_all(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
 	ssize_t n;
@@ -59,26 +60,52 @@ read_all(int fd, char *buf, size_t size, bool line)
 		if (n == 0)
 			break;
 		len += (size_t)n;
-		if (line && buf[len - 1] == '\n')
-			break;
 	}
 	return (ssize_t)len;
 }
 
-/* The line that was typed, or -1 where a signal or an error came first. */
+/*
+ * A line, or -1 where a signal or an error came first.  The signals are held
+ * but for the wait, so that none comes between a look at it and the read.
+ */
+static ssize_t
+read_line(char *buf, size_t size, const sigset_t *open)
+{
+	struct pollfd typed = { .fd = STDIN_FILENO, .events = POLLIN };
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size && (len == 0 || buf[len - 1] != '\n')) {
+		if (ppoll(&typed, 1, NULL, open) < 0)
+			return -1;
+		n = read_some(STDIN_FILENO, buf + len, size - len);
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+/* The line that was typed, or -1, with the terminal as it was before. */
 static ssize_t
 read_hidden(const char *prompt, char *buf, size_t size)
 {
 	struct sigaction act, old[CAUGHT];
 	struct termios shown, hidden;
+	sigset_t held, open;
 	ssize_t n = -1;
 	size_t i;
 
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
 		return -1;
 	memset(&act, 0, sizeof(act));
-	act.sa_handler = note;	/* no SA_RESTART: the read shall end */
-	arrived = 0;
+	act.sa_handler = note;
+	(void)sigemptyset(&held);
+	for (i = 0; i < CAUGHT; i++)
+		(void)sigaddset(&held, caught[i]);
+	(void)sigprocmask(SIG_BLOCK, &held, &open);
 	for (i = 0; i < CAUGHT; i++)
 		(void)sigaction(caught[i], &act, &old[i]);
 	hidden = shown;
@@ -86,12 +113,13 @@ read_hidden(const char *prompt, char *buf, size_t size)
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0) {
 		(void)fprintf(stderr, "%s", prompt);
 		(void)fflush(stderr);
-		n = read_all(STDIN_FILENO, buf, size, true);
+		n = read_line(buf, size, &open);
 		(void)fputc('\n', stderr);
 	}
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	for (i = 0; i < CAUGHT; i++)
 		(void)sigaction(caught[i], &old[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, &open, NULL);
 	return n;
 }
 
@@ -165,8 +193,7 @@ mn_input_secret(const char *prompt)
 	if (isatty(STDIN_FILENO))
 		n = prompted(prompt, mn_secret_bytes(s), SECRET_MAX);
 	else
-		n = read_all(STDIN_FILENO, mn_secret_bytes(s), SECRET_MAX,
-		    false);
+		n = read_all(STDIN_FILENO, mn_secret_bytes(s), SECRET_MAX);
 	return finish(s, "standard input", n);
 }
 
@@ -185,7 +212,7 @@ mn_input_secret_file(const char *name, const char *prompt)
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return finish(s, name, -1);
-	n = read_all(fd, mn_secret_bytes(s), SECRET_MAX, false);
+	n = read_all(fd, mn_secret_bytes(s), SECRET_MAX);
 	s = finish(s, name, n);
 	(void)close(fd);
 	return s;
