@@ -134,6 +134,13 @@ struct mn_folder {
 int mn_folder_open(const struct mn_cli *cli, enum mn_environment environment,
     bool *missing, struct mn_error *e);
 
+/*
+ * The same for whoever wants its names alone, and so can do with one that is
+ * not safe: e then has a line, and -1 is for one that cannot be read.
+ */
+int mn_folder_look(const struct mn_cli *cli, enum mn_environment environment,
+    bool *missing, struct mn_error *e);
+
 /* Add those in the folder fd; false: memory, or too many. */
 bool mn_folder_add(struct mn_folder *f, int fd,
     enum mn_environment environment);

@@ -6,7 +6,6 @@
 #include "doctor.h"
 #include "output.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,21 +39,15 @@ static int
 open_environment(struct mn_examination *x, enum mn_environment environment)
 {
 	struct mn_error e = MN_ERROR_INIT;
-	struct mn_text path = MN_TEXT_INIT(8192);
 	bool missing = false;
 	int fd;
 
-	fd = mn_folder_open(x->cli, environment, &missing, &e);
-	if (fd < 0 && !missing) {
+	fd = mn_folder_look(x->cli, environment, &missing, &e);
+	if (!missing)
 		mn_findings_lines(&x->findings, NULL, "folder",
 		    mn_error_get(&e), NULL);
-		mn_text_add(&path, "%s/%s", x->cli->folder,
-		    mn_profile_environment(environment));
-		fd = open(mn_text_get(&path),
-		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		x->unreadable |= fd < 0;
-		mn_text_free(&path);
-	}
+	if (fd < 0 && !missing)
+		x->unreadable = true;
 	mn_error_free(&e);
 	return fd;
 }

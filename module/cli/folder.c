@@ -7,6 +7,7 @@
 #include "output.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,26 @@ mn_folder_open(const struct mn_cli *cli, enum mn_environment environment,
 	mn_text_add(&path, "%s/%s", cli->folder,
 	    mn_profile_environment(environment));
 	fd = open_folder(mn_text_get(&path), environment, true, missing, e);
+	mn_text_free(&path);
+	return fd;
+}
+
+int
+mn_folder_look(const struct mn_cli *cli, enum mn_environment environment,
+    bool *missing, struct mn_error *e)
+{
+	struct mn_text path = MN_TEXT_INIT(8192);
+	int fd;
+
+	fd = mn_folder_open(cli, environment, missing, e);
+	if (fd >= 0 || *missing)
+		return fd;
+	mn_text_add(&path, "%s/%s", cli->folder,
+	    mn_profile_environment(environment));
+	fd = open(mn_text_get(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* The walk may have stopped above it. */
+	if (fd < 0 && errno == ENOENT)
+		*missing = true;
 	mn_text_free(&path);
 	return fd;
 }

@@ -293,7 +293,7 @@ read_names(struct listing *g, enum mn_environment environment)
 	bool missing = false;
 	int fd, r = MN_YES;
 
-	fd = mn_folder_open(g->cli, environment, &missing, &e);
+	fd = mn_folder_look(g->cli, environment, &missing, &e);
 	if (fd < 0 && !missing) {
 		mn_output_errors(NULL, mn_error_get(&e));
 		r = MN_USAGE;

@@ -134,6 +134,8 @@ class Case(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, True)
         os.chmod(self.folder, 0o755)
         SERVER.control("/folder", {"path": self.folder})
+        if not ROOT:
+            shutil.rmtree(self.path("live"))
         self.secrets = [text.encode() for name, text in SERVER.tokens.items()
                         if name != "oauth_client_id"]
 
@@ -685,7 +687,11 @@ class List(Case):
 
     def test_folders_that_cannot_be_used(self):
         self.run_raw([COMMAND, "-C", self.path("none"), "list"], 2)
+        # Its names can be told, and why none of them can be used.
         os.chmod(self.path("test"), 0o777)
+        self.assertRegex(self.run_cli(0, "list").out,
+                         "(?m)^test/payouts .*chmod go-w ")
+        os.chmod(self.folder, 0o777)
         self.assertIn("chmod go-w", self.run_cli(2, "list").err)
 
     def test_no_profile_yet(self):
@@ -729,8 +735,6 @@ class Doctor(Case):
         return found[0]
 
     def test_nothing_to_mend(self):
-        if not ROOT:
-            shutil.rmtree(self.path("live"))
         done = self.run_cli(0, "doctor")
         self.assertIn("nothing to mend", done.out)
         self.assertEqual(self.findings(), [])
@@ -835,7 +839,7 @@ class Doctor(Case):
 
     def test_monime_conf_without_a_profile(self):
         for name in ("test", "live"):
-            shutil.rmtree(self.path(name))
+            shutil.rmtree(self.path(name), True)
         self.write("monime.conf", "colour = 1;\n", 0o644)
         self.finds("host", ["monime.conf:1: colour"],
                    editor="sed -i /colour/d")
@@ -889,8 +893,6 @@ class Doctor(Case):
             if (f["profile"] or "").startswith("test/")})
 
     def test_online_is_asked_for_each_credential(self):
-        if not ROOT:
-            shutil.rmtree(self.path("live"))
         done = self.run_cli(0, "doctor", "--online", "--json").json()
         self.assertEqual(done["asked"], 3 if ROOT else 2)
         self.assertGreater(SERVER.traffic(), 0)
@@ -914,8 +916,6 @@ class Doctor(Case):
         self.assertIn("deprecated", found[0]["problem"])
 
     def test_online_outage_is_unknown(self):
-        if not ROOT:
-            shutil.rmtree(self.path("live"))
         self.unreachable()
         done = self.run_cli(3, "doctor", "--online")
         self.assertIn("test/payouts: unknown", done.err)
