@@ -34,7 +34,7 @@ struct delivery {
 static bool
 take(struct delivery *d, const char *s, size_t len)
 {
-	if (len > 2 && memcmp(s, "t=", 2) == 0) {
+	if (len >= 2 && memcmp(s, "t=", 2) == 0) {
 		/* One time, or two readers would take two. */
 		if (d->time != NULL || len - 2 > TIME_DIGITS ||
 		    !mn_text_number(s + 2, len - 2, UINT64_MAX, &d->seconds))
@@ -43,7 +43,7 @@ take(struct delivery *d, const char *s, size_t len)
 		d->time_len = len - 2;
 		return true;
 	}
-	if (len > 3 && memcmp(s, "v1=", 3) == 0) {
+	if (len >= 3 && memcmp(s, "v1=", 3) == 0) {
 		if (d->n == SIGNATURES_MAX)
 			return false;
 		d->signature[d->n].s = s + 3;
