@@ -140,6 +140,9 @@ add_header(struct mn_transfer *t, const char *line, size_t len)
 	/* A line that begins with white space continues another: obsolete. */
 	if (colon == NULL || colon == line || *line == ' ' || *line == '\t')
 		return;
+	/* It would shift what follows: names and values end in one. */
+	if (memchr(line, '\0', len) != NULL)
+		return;
 	value = colon + 1;
 	while (value < end && (*value == ' ' || *value == '\t'))
 		value++;
