@@ -97,8 +97,8 @@ members(struct json_object *o)
 
 /*
  * What json-c takes, strict or not, and two readers would take differently:
- * single quotes, NaN and Infinity; a NUL, behind which its keys end; a key
- * given twice, of which it keeps the last, however that is spelled, so that
+ * single quotes, NaN and Infinity, control bytes in a string; a NUL, behind
+ * which its keys end; a key given twice, of which it keeps the last, however that is spelled, so that
  * the text has more colons than the tree has members.  NULL: nothing of it.
  */
 static const char *
@@ -108,7 +108,8 @@ doubt(const char *body, size_t len, struct json_object *root)
 	size_t colons = 0, i;
 
 	for (i = 0; i < len; i++) {
-		if (!inside && memchr("'NI", body[i], 3) != NULL)
+		if (inside ? (unsigned char)body[i] < 0x20 :
+		    memchr("'NI", body[i], 3) != NULL)
 			return "the answer is not JSON";
 		if (inside && body[i] == '\\') {
 			if (len - i > 5 && memcmp(body + i, "\\u0000", 6) == 0)
@@ -181,13 +182,21 @@ static void
 message(struct json_object *o, const char *name, char *out)
 {
 	struct json_object *v = member(o, name, json_type_string);
+	const char *s;
 	size_t len;
 
 	if (v == NULL)
 		return;
+	s = json_object_get_string(v);
 	/* Up to a NUL, which a C string cannot hold. */
-	len = strnlen(json_object_get_string(v), MN_ANSWER_MESSAGE);
-	memcpy(out, json_object_get_string(v), len);
+	len = strnlen(s, MN_ANSWER_MESSAGE + 1);
+	if (len > MN_ANSWER_MESSAGE) {
+		/* Not within a character. */
+		len = MN_ANSWER_MESSAGE;
+		while (len > 0 && (s[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(out, s, len);
 	out[len] = '\0';
 }
 
