@@ -127,6 +127,10 @@ LDFLAGS_test_safefile = -Wl,--wrap=openat,--wrap=fstat,--wrap=readlinkat \
 
 LDFLAGS_test_profile = -Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup \
 	  -Wl,--wrap=sodium_malloc
+LDFLAGS_test_webhook = -Wl,--wrap=time
+LDFLAGS_test_loop = -Wl,--wrap=clock_gettime
+# It includes the file of lib/ whose static functions it tests.
+LDFLAGS_test_transfer = -Wl,-z,muldefs
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \
