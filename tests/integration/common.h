@@ -170,7 +170,7 @@ write_profile(const char *name, const char *server, const char *token,
 }
 
 /* Open what is there, which must succeed. */
-static struct monime * UNUSED
+UNUSED static struct monime *
 open_named(const char *name)
 {
 	struct monime *m;
@@ -182,7 +182,7 @@ open_named(const char *name)
 	return m;
 }
 
-static struct monime * UNUSED
+UNUSED static struct monime *
 open_profile(const char *name, const char *server, const char *token,
     const char *more)
 {
@@ -191,7 +191,7 @@ open_profile(const char *name, const char *server, const char *token,
 }
 
 /* The usual one: Monime, test, our token. */
-static struct monime * UNUSED
+UNUSED static struct monime *
 open_test(const char *more)
 {
 	return open_profile("test/t", "monime", "test", more);
@@ -232,7 +232,7 @@ fault_text(const char *path, int status, const char *text)
  * The bytes of a logged text, in which a character U+0000 to U+00FF stands for
  * each.  The caller frees them.
  */
-static char * UNUSED
+UNUSED static char *
 logged_bytes(struct json_object *request, const char *name, size_t *len)
 {
 	struct json_object *v = json_object_object_get(request, name);
