@@ -3,11 +3,13 @@
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 
 BUILD = os.environ.get("BUILD", "build")
-CC = os.environ.get("CC", "gcc")
+CC = shlex.split(os.environ.get("CC", "gcc"))
 
 
 class Check:
@@ -59,14 +61,14 @@ def spot(path, word):
     if not os.path.isfile(path):
         return path
     try:
-        lines = read(path).split("\n")
+        text = read(path)
     except UnicodeDecodeError:
         return path
     plain = re.compile(r"(?<![\w-])" + re.escape(word) + r"(?![\w-])")
-    for number, line in enumerate(lines, 1):
-        if plain.search(line):
-            return f"{path}:{number}"
-    return path
+    # In C, rather where it is declared than where it is talked about.
+    found = path.endswith((".c", ".h")) and plain.search(code(text)) or \
+        plain.search(text)
+    return f"{path}:{line_of(text, found.start())}" if found else path
 
 
 def line_of(text, offset):
@@ -81,10 +83,11 @@ def run(*command, **options):
 
 
 def listed():
-    status, out = run("git", "ls-files", "-co", "--exclude-standard", "-z")
-    if status == 0 and out:
-        return out.rstrip("\0").split("\0")
-    # Not a clone: an unpacked release, say.
+    if os.path.exists(".git") and shutil.which("git"):
+        status, out = run("git", "ls-files", "-co", "--exclude-standard", "-z")
+        if status == 0 and out:
+            return out.rstrip("\0").split("\0")
+    # An unpacked release, say.
     found = []
     for top, folders, names in os.walk("."):
         folders[:] = [d for d in folders if d not in

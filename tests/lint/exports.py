@@ -67,7 +67,7 @@ prototypes, named = documented()
 check.same(header, HEADER, prototypes, MANUAL)
 check.same(functions, HEADER, named, MANUAL)
 for name in sorted(set(header) & set(prototypes)):
-    check.need(header[name] == prototypes[name], spot(MANUAL, name),
+    check.need(header[name] == prototypes[name], spot(MANUAL, f".Fn {name} "),
                f"the prototype is \"{prototypes[name]}\", in the header "
                f"\"{header[name]}\"")
 check.done(f"{len(functions)} functions: header, library, version script "

@@ -10,7 +10,7 @@ DIALECTS = (
     (CC, "c", "c89", "-Wstrict-prototypes"),
     (CC, "c", "c99", "-Wstrict-prototypes"),
     (CC, "c", "c11", "-Wstrict-prototypes"),
-    ("g++", "c++", "c++98", "-Wold-style-cast"),
+    (["g++"], "c++", "c++98", "-Wold-style-cast"),
 )
 
 check = Check("header")
@@ -21,7 +21,7 @@ with tempfile.TemporaryDirectory() as folder:
         f.write('#include "monime.h"\n#include "monime.h"\n'
                 "int code = MONIME_OK;\n")
     for compiler, language, standard, extra in DIALECTS:
-        status, out = run(compiler, "-x", language, f"-std={standard}",
+        status, out = run(*compiler, "-x", language, f"-std={standard}",
                           "-pedantic-errors", "-Wall", "-Wextra", "-Wundef",
                           "-Werror", extra, "-fsyntax-only", "-Iinclude",
                           source)

@@ -39,7 +39,7 @@ with tempfile.TemporaryDirectory() as folder:
                 # Errors name the line of the page.
                 f.write(f'#line {line_of(text, m.start(2))} "{path}"\n' +
                         source.replace("\0", "\\"))
-            status, out = run(CC, "-std=gnu11", "-Wall", "-Wextra", "-Wshadow",
+            status, out = run(*CC, "-std=gnu11", "-Wall", "-Wextra", "-Wshadow",
                               "-Werror", "-O1", "-Iinclude", "-o",
                               f"{folder}/program", f"{folder}/{m[1]}",
                               f"-L{BUILD}", "-lmonime")

@@ -146,7 +146,7 @@ def profile_keys(check):
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/keys.c", "w", encoding="ascii") as f:
             f.write(PRINT_KEYS)
-        status, out = run(CC, "-Iinclude", "-Ilib", "-o", f"{folder}/keys",
+        status, out = run(*CC, "-Iinclude", "-Ilib", "-o", f"{folder}/keys",
                           f"{folder}/keys.c", *objects, *shlex.split(flags),
                           "-lpthread")
         if status == 0:
