@@ -98,8 +98,9 @@ members(struct json_object *o)
 /*
  * What json-c takes, strict or not, and two readers would take differently:
  * single quotes, NaN and Infinity, control bytes in a string; a NUL, behind
- * which its keys end; a key given twice, of which it keeps the last, however that is spelled, so that
- * the text has more colons than the tree has members.  NULL: nothing of it.
+ * which its keys end; a key given twice, of which it keeps the last, however
+ * that is spelled, so that the text has more colons than the tree has members.
+ * NULL: nothing of it.
  */
 static const char *
 doubt(const char *body, size_t len, struct json_object *root)

@@ -32,7 +32,7 @@ post(struct monime *m, struct monime_call **call)
 	    sizeof(body) - 1, call);
 }
 
-/* Row 15 of failures.md: what goes wrong, by who asked. */
+/* What goes wrong, by who asked. */
 
 struct want {
 	int code;
@@ -329,7 +329,7 @@ test_elimit_after_an_unknown_attempt_is_elost(void **state)
 }
 
 static void
-test_refusal_after_an_unknown_attempt_is_not_told_as_not_executed(
+test_refusal_after_an_unknown_attempt_leaves_it_unknown(
     void **state)
 {
 	struct monime *m = open_test(PLAIN);
@@ -869,7 +869,8 @@ test_head_of_a_write_with_all_headers_is_exactly_this(void **state)
 		"accept: application/json;q=0.9, */*;  q=0.1",
 		"Accept-Language: kri, en", "content-TYPE: application/json",
 		"Monime-Space-Id: spc-other", "Monime-Version: caph.2025-08-23",
-		"X-Request-Id: a b", "traceparent:00-0af7651916cd43dd8448eb2-01",
+		"X-Request-Id: a b",
+		"traceparent:00-0af7651916cd43dd8448eb2-01",
 		"IDEMPOTENCY-KEY: order-1", NULL
 	};
 	struct monime *m = open_test(PLAIN "version = \"caph.2025-06-20\";"
@@ -947,7 +948,8 @@ static void
 test_mono_takes_no_header_of_monime(void **state)
 {
 	static const char *const lines[] = {
-		"Monime-Space-Id: spc-sandbox", "Monime-Version: caph.2025-06-20"
+		"Monime-Space-Id: spc-sandbox",
+		"Monime-Version: caph.2025-06-20"
 	};
 	const char *headers[2] = { NULL, NULL };
 	struct monime *m = open_profile("test/t", "mono_sandbox",
@@ -2020,7 +2022,7 @@ main(void)
 		TEST(test_never_connected_is_enet_after_all_attempts),
 		TEST(test_enet_after_an_unknown_attempt_is_elost),
 		TEST(test_elimit_after_an_unknown_attempt_is_elost),
-		TEST(test_refusal_after_an_unknown_attempt_is_not_told_as_not_executed),
+		TEST(test_refusal_after_an_unknown_attempt_leaves_it_unknown),
 		TEST(test_success_after_a_connection_that_never_was_is_success),
 		TEST(test_retry_after_is_waited_for),
 		TEST(test_attempts_are_those_of_the_profile),

@@ -298,7 +298,7 @@ test_key_given_twice_is_no_verdict(void **state)
 		R("{\"status\\u0000x\":{" AUTH "}}", NOBODY_KNOWS, NULL),
 		R("{\"status\":{\"isAuthenticated\\u0000\":true}}",
 		    NOBODY_KNOWS, NULL),
-		/* Colons in strings, and equal keys of two objects, are fine. */
+		/* Colons in strings, and equal keys of two objects, do. */
 		R("{\"x\":\"\\\":\\\":\",\"y\":{\"x\":\":\"},"
 		    "\"status\":{" AUTH "}}", YES, ""),
 		R("{\"x\":[{\"a\":1},{\"a\":{\"a\":[]}}],"

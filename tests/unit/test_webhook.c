@@ -89,7 +89,7 @@ need_folder(void)
 		skip();
 }
 
-/* providers.md's delivery; its signatures were made with openssl dgst. */
+/* A delivery of Monime's; its signatures were made with openssl dgst. */
 #define BODY	"{\"apiVersion\":\"caph.2025-08-23\",\"event\":{"	\
 	"\"id\":\"wkd-1\",\"name\":\"payment.completed\","		\
 	"\"timestamp\":\"1771803194\"},\"object\":{\"id\":\"spm-1\","	\
@@ -98,9 +98,12 @@ need_folder(void)
 #define B64	"hUGmUIHafgfanuXu2mJ5C+bOCRTryjRq/AIP8M/78sg="
 #define B64NONE	"drjGPiJwsx7oYAx9xPbr27w7AqdVWr4DnABaEy8WoVg="
 #define B64NEW	"9P19d/ZYlXaINkEko4luPJt9aKM9N7n3mX2FotTNdnQ="
-#define HEX	"d02562684d57c7b9bffc7186a1f64fd64b8de09c223da5c534e424c93fcd0dd7"
-#define HEXNONE	"365d98f28832bd40e4ce0b92e73152e1549db172e42804b6e1b8c586a25a3998"
-#define HEXNEW	"6361755cd00f3ae31574c1c4d48cd49c023ad9849510c69aa4f7db6a3837cdb2"
+#define HEX	"d02562684d57c7b9bffc7186a1f64fd6" \
+	"4b8de09c223da5c534e424c93fcd0dd7"
+#define HEXNONE	"365d98f28832bd40e4ce0b92e73152e1" \
+	"549db172e42804b6e1b8c586a25a3998"
+#define HEXNEW	"6361755cd00f3ae31574c1c4d48cd49c" \
+	"023ad9849510c69aa4f7db6a3837cdb2"
 #define V	",v1=" B64
 #define WRONG	",v1=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
