@@ -40,7 +40,10 @@ remember_file(struct mn_examination *x, const char *path)
 		x->file = p;
 	}
 	x->file[x->files] = strdup(path);
-	return x->file[x->files] != NULL && ++x->files > 0;
+	if (x->file[x->files] == NULL)
+		return false;
+	x->files++;
+	return true;
 }
 
 /* set-token writes NAME.token beside NAME.conf, and nothing else. */

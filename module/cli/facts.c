@@ -14,6 +14,7 @@
 
 #define CHECK	MN_FACTS_CHECK
 #define REQUEST	MN_FACTS_REQUEST
+#define NUMBER	(1 << 2)
 
 /* By monime(3).  label NULL: for scripts alone. */
 static const struct {
@@ -30,10 +31,10 @@ static const struct {
 	{ "fingerprint", "fingerprint", CHECK },
 	{ "reason", "reason", CHECK | REQUEST },
 	{ "message", "message", CHECK | REQUEST },
-	{ "retry-after", "retry after", CHECK | REQUEST },
+	{ "retry-after", "retry after", CHECK | REQUEST | NUMBER },
 	{ "source", NULL, CHECK },
-	{ "age", NULL, CHECK },
-	{ "attempts", NULL, REQUEST },
+	{ "age", NULL, CHECK | NUMBER },
+	{ "attempts", NULL, REQUEST | NUMBER },
 	{ "executed", NULL, REQUEST },
 	{ "replayed", NULL, REQUEST },
 	{ "idempotency-key", NULL, REQUEST },
@@ -71,7 +72,8 @@ mn_facts_json(struct json_object *o, enum mn_facts kind, int result,
 	for (i = 0; i < FACTS; i++) {
 		if (facts[i].kinds & kind)
 			mn_output_json_fact(o, facts[i].name,
-			    monime_call_get(call, facts[i].name));
+			    monime_call_get(call, facts[i].name),
+			    (facts[i].kinds & NUMBER) != 0);
 	}
 }
 

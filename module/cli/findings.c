@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "output.h"
 
 #include "banned.h"
 
@@ -19,29 +20,41 @@ static const char *const commands[] = {
 	"mv ", "rm ", "setfacl ", "unset "
 };
 
+/* Would it be printed as it stands? */
+static bool
+is_plain(const char *s, size_t len)
+{
+	struct mn_text t = MN_TEXT_INIT(4 * len + 1);
+	bool r;
+
+	mn_output_escape(&t, s, len);
+	r = !t.failed && strcmp(mn_text_get(&t), s) == 0;
+	mn_text_free(&t);
+	return r;
+}
+
 void
 mn_findings_word(struct mn_text *t, const char *s)
 {
-	size_t len = strlen(s), i;
-	bool control = false;
+	size_t len = strlen(s);
+	bool plain;
 
 	if (mn_text_made_of(s, len, MN_TEXT_ALNUM "/._+,:@%-", 1, len)) {
 		mn_text_put(t, s, len);
 		return;
 	}
-	for (i = 0; i < len; i++)
-		control |= (unsigned char)s[i] < 0x20 || s[i] == 0x7f;
 	/* What is printed escaped must be read so: bash's own quotes. */
-	mn_text_add(t, "%s", control ? "$'" : "'");
-	for (i = 0; i < len; i++) {
-		if (s[i] == '\'')
-			mn_text_add(t, control ? "\\'" : "'\\''");
-		else if (s[i] == '\\' && control)
+	plain = is_plain(s, len);
+	mn_text_add(t, plain ? "'" : "$'");
+	for (; *s != '\0'; s++) {
+		if (*s == '\'')
+			mn_text_add(t, plain ? "'\\''" : "\\'");
+		else if (*s == '\\' && !plain)
 			mn_text_add(t, "\\\\");
-		else if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			mn_text_add(t, "\\x%02x", (unsigned char)s[i]);
+		else if (!plain && !mn_text_printable(s, 1))
+			mn_text_add(t, "\\x%02x", (unsigned char)*s);
 		else
-			mn_text_put(t, s + i, 1);
+			mn_text_put(t, s, 1);
 	}
 	mn_text_put(t, "'", 1);
 }

@@ -183,6 +183,7 @@ mn_output_unnamed(const char *text, const char *profile)
 	    strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
 }
 
+__attribute__((__format__(__printf__, 5, 0)))
 static void
 put_line(FILE *f, const char *before, const char *profile,
     enum mn_colour colour, const char *fmt, va_list ap)
@@ -383,15 +384,21 @@ mn_output_json_bool(struct json_object *o, const char *name, bool yes)
 }
 
 void
-mn_output_json_fact(struct json_object *o, const char *name, const char *s)
+mn_output_json_fact(struct json_object *o, const char *name, const char *s,
+    bool number)
 {
 	char key[64];
+	uint64_t n;
 	size_t i;
 
 	for (i = 0; i + 1 < sizeof(key) && name[i] != '\0'; i++)
 		key[i] = name[i] == '-' ? '_' : name[i];
 	key[i] = '\0';
-	mn_output_json_string(o, key, s);
+	if (number && s != NULL &&
+	    mn_text_number(s, strlen(s), INT64_MAX, &n))
+		mn_output_json_number(o, key, (int64_t)n);
+	else
+		mn_output_json_string(o, key, s);
 }
 
 bool

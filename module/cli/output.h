@@ -83,9 +83,12 @@ void mn_output_json_add(struct json_object *o, const char *name,
 void mn_output_json_append(struct json_object *list,
     struct json_object *child);
 
-/* A fact's name with "_" for "-", which scripts can write without quotes. */
+/*
+ * A fact, its name with "_" for "-", which scripts can write without quotes;
+ * number: as one, where it consists of digits.
+ */
 void mn_output_json_fact(struct json_object *o, const char *name,
-    const char *s);
+    const char *s, bool number);
 
 /* Print on one line, or on many, and free. */
 bool mn_output_json_print(FILE *f, struct json_object *o, bool one_line);
