@@ -7,10 +7,9 @@
 
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 
 #include <json-c/json.h>
-
-#include "text.h"
 
 #include "banned.h"
 
@@ -228,6 +227,117 @@ mn_answer_error(const char *body, size_t len, struct mn_answer_error *e)
 		message(root, "error_description", e->message);
 	}
 	json_object_put(root);
+}
+
+/* json-c keeps a copy of its own: the token in it is wiped where it stands. */
+static void
+wipe(struct json_object *v)
+{
+	if (v != NULL)
+		mn_secret_wipe((char *)(uintptr_t)json_object_get_string(v),
+		    (size_t)json_object_get_string_len(v));
+}
+
+/* "expires_in": a number, or a string of digits as some servers have it. */
+static int64_t
+lifetime(struct json_object *root)
+{
+	struct json_object *v = NULL;
+	const char *s;
+	size_t len;
+	uint64_t n;
+
+	if (!json_object_object_get_ex(root, "expires_in", &v))
+		return 0;
+	if (json_object_is_type(v, json_type_int) ||
+	    json_object_is_type(v, json_type_double)) {
+		/* json-c clamps what no int64 holds. */
+		int64_t seconds = json_object_get_int64(v);
+
+		return seconds > 0 ? seconds : 0;
+	}
+	if (!json_object_is_type(v, json_type_string))
+		return 0;
+	s = json_object_get_string(v);
+	len = (size_t)json_object_get_string_len(v);
+	if (!mn_text_made_of(s, len, MN_TEXT_DIGIT, 1, len))
+		return 0;
+	return mn_text_number(s, len, INT64_MAX, &n) ? (int64_t)n : INT64_MAX;
+}
+
+bool
+mn_answer_token(const char *body, size_t len, struct mn_answer_token *t,
+    const char **why)
+{
+	struct json_object *root, *token, *type;
+	const char *s;
+	bool r = false;
+
+	memset(t, 0, sizeof(*t));
+	root = parse(body, len);
+	token = member(root, "access_token", json_type_string);
+	type = member(root, "token_type", json_type_string);
+	if (token == NULL) {
+		*why = "the answer has no access_token";
+		goto out;
+	}
+	*why = doubt(body, len, root);
+	if (*why != NULL)
+		goto out;
+	if (type == NULL ||
+	    strcasecmp(json_object_get_string(type), "bearer") != 0) {
+		*why = "token_type is not Bearer";
+		goto out;
+	}
+	s = json_object_get_string(token);
+	len = (size_t)json_object_get_string_len(token);
+	if (len == 0 || !mn_text_visible(s, len)) {
+		*why = "the access_token is none that a header may carry";
+		goto out;
+	}
+	t->token = mn_secret_copy(MN_SECRET_GUARDED, s, len);
+	if (t->token == NULL) {
+		*why = "out of memory";
+		goto out;
+	}
+	t->lifetime = lifetime(root);
+	message(root, "scope", t->scope);
+	if (!mn_text_printable(t->scope, strlen(t->scope)))
+		t->scope[0] = '\0';
+	r = true;
+out:
+	wipe(token);
+	wipe(member(root, "refresh_token", json_type_string));
+	json_object_put(root);
+	return r;
+}
+
+bool
+mn_answer_object(const struct mn_parameter *parameters, size_t n,
+    struct mn_text *out)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *v;
+	const char *s;
+	size_t i, len;
+	bool r = root != NULL;
+
+	for (i = 0; r && i < n; i++) {
+		v = json_object_new_string(parameters[i].value);
+		r = v != NULL && json_object_object_add(root,
+		    parameters[i].name, v) == 0;
+	}
+	s = r ? json_object_to_json_string_length(root,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len) :
+	    NULL;
+	if (s != NULL) {
+		mn_text_put(out, s, len);
+		mn_secret_wipe((char *)(uintptr_t)s, len);
+	}
+	for (i = 0; i < n && root != NULL; i++)
+		wipe(member(root, parameters[i].name, json_type_string));
+	json_object_put(root);
+	return s != NULL && !out->failed;
 }
 
 bool

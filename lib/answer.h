@@ -10,10 +10,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "secret.h"
+#include "text.h"
 
 #define MN_ANSWER_DEPTH		32	/* levels of nested JSON */
 #define MN_ANSWER_WORD		64	/* bytes of an id or a reason */
 #define MN_ANSWER_MESSAGE	512	/* bytes of a message; more is cut */
+
+struct mn_parameter {
+	const char *name;
+	const char *value;
+};
 
 /* Monime: "Quick Token Test".  "" and false: not told. */
 struct mn_token_test {
@@ -43,6 +52,21 @@ struct mn_answer_error {
 
 /* Whatever of it is there. */
 void mn_answer_error(const char *body, size_t len, struct mn_answer_error *e);
+
+/* RFC 6749 5.1.  A refresh token is not looked at: 4.4.3 has none. */
+struct mn_answer_token {
+	struct mn_secret *token;	/* the caller's to free */
+	int64_t lifetime;		/* seconds; 0: not told */
+	char scope[MN_ANSWER_MESSAGE + 1];
+};
+
+/* false: this is no bearer token; *why is a fixed phrase. */
+bool mn_answer_token(const char *body, size_t len, struct mn_answer_token *t,
+    const char **why);
+
+/* A JSON object of n strings; false: memory is short. */
+bool mn_answer_object(const struct mn_parameter *parameters, size_t n,
+    struct mn_text *out);
 
 /* An id that somebody else chose, fit for a log; false: *id is "". */
 bool mn_answer_id(const char *value, char id[MN_ANSWER_WORD + 1]);

@@ -26,7 +26,7 @@ set(struct monime_call *call, const char *name, const char *value)
 static void
 hand_out(struct monime_call *call)
 {
-	const struct monime *m = call->m;
+	const struct mn_edition *m = call->edition;
 
 	set(call, "Authorization", mn_credential_value(call->credential));
 	set(call, m->provider->space_header, m->profile->space);
@@ -36,33 +36,36 @@ hand_out(struct monime_call *call)
 }
 
 static void
+with_credential(struct monime_call *call)
+{
+	mn_call_fact(call, "fingerprint", "%s", call->credential->fingerprint);
+	mn_call_confirm(call, hand_out);
+}
+
+static void
 begin(struct monime_call *call)
 {
-	mn_call_clock(call, call->m->profile->timeout);
-	mn_call_confirm(call, hand_out);
+	if (!mn_call_clock(call, call->edition->profile->timeout))
+		return;
+	mn_call_credential(call, false, with_credential);
 }
 
 static int
 prepare(struct monime_call *call, const char *method, const char *url)
 {
-	struct monime *m = call->m;
+	const struct mn_edition *e = call->edition;
 	int r;
 
 	mn_call_fact(call, "source", "local");
+	mn_call_fact(call, "environment", "%s",
+	    mn_profile_environment(e->profile->environment));
 	if (method == NULL || url == NULL)
 		return mn_call_finish(call, MONIME_EINVAL,
 		    "no method or no URL");
-	r = mn_guard_authorize(m->profile, m->provider, method, url,
+	r = mn_guard_authorize(e->profile, e->provider, method, url,
 	    &call->error);
 	if (r != MONIME_OK)
 		return mn_call_end(call, r);
-	if (m->credential == NULL)
-		return mn_call_finish(call, MONIME_ECONFIG,
-		    "%s: no credential to authorize with", m->profile->name);
-	call->credential = mn_credential_keep(m->credential);
-	mn_call_fact(call, "fingerprint", "%s", call->credential->fingerprint);
-	mn_call_fact(call, "environment", "%s",
-	    mn_profile_environment(m->profile->environment));
 	return MONIME_EPENDING;
 }
 
@@ -80,21 +83,34 @@ monime_authorize(struct monime *m, const char *method, const char *url,
 	return mn_call_block(call, begin, out);
 }
 
+int
+monime_authorize_start(struct monime *m, const char *method, const char *url,
+    void *data, struct monime_call **out)
+{
+	struct monime_call *call = mn_call_new(m, data);
+
+	if (call != NULL && call->result == MONIME_EPENDING)
+		(void)prepare(call, method, url);
+	return mn_events_start(call, begin, out);
+}
+
 void
 monime_call_report(struct monime_call *call, int status)
 {
 	const struct mn_provider *v;
-	const char *mend;
 
 	if (call == NULL || call->result != MONIME_OK ||
 	    call->credential == NULL)
 		return;
 	call->status = status;
-	v = call->m->provider;
-	if (status != 401 && status != 403)
-		return;
-	mend = status == 401 ? v->unauthorized : v->forbidden;
-	mn_log_write(&call->m->log, LOG_WARNING,
-	    "%s: a request that we authorized was answered with %d: %s",
-	    call->m->profile->name, status, mend);
+	v = call->edition->provider;
+	if (status >= 200 && status <= 299)
+		mn_credential_accepted(call->credential);
+	if (status == 401)
+		mn_call_distrust(call);
+	if (status == 401 || status == 403)
+		mn_log_write(&call->m->log, LOG_WARNING, "%s: a request that "
+		    "we authorized was answered with %d: %s",
+		    call->edition->profile->name, status,
+		    status == 401 ? v->unauthorized : v->forbidden);
 }

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fork.h"
+#include "reload.h"
+
 #include "banned.h"
 
 #define FACT_MAX	1024	/* bytes of a fact */
@@ -26,54 +29,38 @@ mn_handle_free(struct monime *m)
 {
 	if (__atomic_sub_fetch(&m->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	mn_credential_free(m->credential);
-	mn_profile_free(m->profile);
+	mn_edition_free(m->first);
+	mn_edition_free(m->now);
+	free(m->refusal);
+	mn_reload_free(m->reload);
+	mn_fork_close(m);
 	mn_error_free(&m->error);
 	mn_log_free(&m->log);
 	(void)pthread_mutex_destroy(&m->lock);
 	free(m);
 }
 
-static struct mn_loop *
-loop_take(struct monime *m)
+void
+mn_call_stop(struct monime_call *call, const char *why)
 {
-	struct mn_loop *l = NULL;
-
-	(void)pthread_mutex_lock(&m->lock);
-	if (m->idles > 0)
-		l = m->idle[--m->idles];
-	(void)pthread_mutex_unlock(&m->lock);
-	return l != NULL ? l : mn_loop_new(&m->wire);
+	mn_loop_unset(call->loop, &call->pause);
+	if (!mn_loop_has(&call->transfer))
+		return;
+	mn_loop_cancel(&call->transfer);
+	call->transfer.wire = call->transfer.sent ?
+	    MN_WIRE_LOST : MN_WIRE_UNSENT;
+	(void)snprintf(call->transfer.problem,
+	    sizeof(call->transfer.problem), "%s", why);
 }
 
-static void
-loop_give(struct monime *m, struct mn_loop *l)
-{
-	(void)pthread_mutex_lock(&m->lock);
-	if (m->idles < MN_LOOPS_KEPT && !m->closed) {
-		m->idle[m->idles++] = l;
-		l = NULL;
-	}
-	(void)pthread_mutex_unlock(&m->lock);
-	mn_loop_free(l);
-}
-
-/* The total time is over: what is under way ends here. */
+/* The total time is over. */
 static void
 on_deadline(void *arg)
 {
 	struct monime_call *call = arg;
 
 	call->expired = true;
-	if (mn_loop_has(&call->transfer)) {
-		mn_loop_cancel(call->loop, &call->transfer);
-		call->transfer.wire = call->transfer.sent ?
-		    MN_WIRE_LOST : MN_WIRE_UNSENT;
-		(void)snprintf(call->transfer.problem,
-		    sizeof(call->transfer.problem),
-		    "no answer within the time limit");
-	}
-	mn_loop_unset(call->loop, &call->pause);
+	mn_call_stop(call, "no answer within the time limit");
 	call->next(call);
 }
 
@@ -91,6 +78,34 @@ on_done(struct mn_transfer *t)
 	struct monime_call *call = t->arg;
 
 	call->next(call);
+}
+
+/*
+ * The edition that the call works with.  What keeps it from beginning at all
+ * must not read as a verdict: one code for all verbs.
+ */
+static void
+begin_with(struct monime_call *call)
+{
+	struct monime *m = call->m;
+	const char *why = mn_error_get(&m->error);
+	char *refusal;
+	bool refused;
+
+	if (m->failure == MONIME_OK) {
+		mn_fork_look(m);
+	} else {
+		(void)mn_call_finish(call, MONIME_ECONFIG,
+		    "the profile did not open: %.*s",
+		    (int)strcspn(why, "\n"), why);
+		return;
+	}
+	call->edition = mn_reload_edition(m, &refused, &refusal);
+	if (refused)
+		(void)mn_call_finish(call, MONIME_EPOLICY, "%s: %s",
+		    call->edition->profile->name, refusal != NULL ?
+		    refusal : "the profile is withdrawn");
+	free(refusal);
 }
 
 struct monime_call *
@@ -115,23 +130,19 @@ mn_call_new(struct monime *m, void *data)
 	call->deadline.arg = call;
 	call->pause.fire = on_pause;
 	call->pause.arg = call;
-	/* Our own fault must not read as a verdict: one code for all verbs. */
-	if (m->failure != MONIME_OK)
-		(void)mn_call_finish(call, MONIME_ECONFIG,
-		    "the profile did not open: %.*s",
-		    (int)strcspn(mn_error_get(&m->error), "\n"),
-		    mn_error_get(&m->error));
+	begin_with(call);
 	return call;
 }
 
-void
+bool
 mn_call_clock(struct monime_call *call, int64_t timeout)
 {
 	mn_loop_clock(call->loop);
-	/* Memory is short: then it is over at once, which is a failure. */
-	if (!mn_loop_set(call->loop, &call->deadline,
+	if (mn_loop_set(call->loop, &call->deadline,
 	    mn_loop_now(call->loop) + timeout))
-		call->expired = true;
+		return true;
+	(void)mn_call_end(call, MONIME_ENOMEM);
+	return false;
 }
 
 void
@@ -147,7 +158,23 @@ mn_call_send(struct monime_call *call, enum mn_lane lane,
 		next(call);
 		return;
 	}
-	mn_loop_start(call->loop, lane, &call->transfer);
+	mn_loop_start(call->lanes, lane, &call->transfer);
+}
+
+int64_t
+mn_call_again(struct monime_call *call, int code, int attempts)
+{
+	const struct mn_edition *e = call->edition;
+	int64_t delay;
+
+	if (call->expired || call->transfer.wire == MN_WIRE_UNTRUSTED ||
+	    attempts >= e->profile->attempts ||
+	    !mn_retry_helps(e->provider, code, call->transfer.status))
+		return -1;
+	delay = mn_retry_delay(attempts + 1, call->retry_after);
+	if (mn_loop_now(call->loop) + delay >= call->deadline.at)
+		return -1;
+	return mn_retry_take(&call->m->bucket) ? delay : -1;
 }
 
 void
@@ -232,40 +259,83 @@ loudness(int result)
 	}
 }
 
+/* The answer becomes the caller's; what else is asked then is not. */
+void
+mn_call_keep_answer(struct monime_call *call)
+{
+	if (call->answered)
+		return;
+	call->answered = true;
+	call->head = call->transfer.head;
+	call->body = call->transfer.content;
+	memset(&call->transfer.head, 0, sizeof(call->transfer.head));
+	memset(&call->transfer.content, 0, sizeof(call->transfer.content));
+	call->transfer.head.max = MN_TRANSFER_HEAD_MAX;
+	if (call->status == 0)
+		call->status = call->transfer.status;
+}
+
+/* For a log: what came of it. */
+static void
+log_end(struct monime_call *call)
+{
+	const char *name = call->edition != NULL ?
+	    call->edition->profile->name : "no profile";
+
+	if (call->result == MONIME_OK)
+		mn_log_write(&call->m->log, LOG_DEBUG, "%s: success", name);
+	else
+		mn_log_write(&call->m->log, loudness(call->result), "%s: %s",
+		    name, mn_error_get(&call->error));
+}
+
+void
+mn_call_forget_answer(struct monime_call *call)
+{
+	call->answered = false;
+	mn_text_free(&call->head);
+	mn_text_free(&call->body);
+	mn_transfer_reset(&call->transfer);
+}
+
 int
 mn_call_end(struct monime_call *call, int result)
 {
-	const char *why = mn_error_get(&call->error);
-	struct monime *m = call->m;
-
+	if (call->verb_settle != NULL)
+		result = call->verb_settle(call, result);
 	call->result = result;
 	if (call->loop != NULL) {
 		mn_loop_unset(call->loop, &call->deadline);
 		mn_loop_unset(call->loop, &call->pause);
 	}
-	/* The answer becomes the caller's. */
-	call->head = call->transfer.head;
-	call->body = call->transfer.content;
-	memset(&call->transfer.head, 0, sizeof(call->transfer.head));
-	memset(&call->transfer.content, 0, sizeof(call->transfer.content));
-	if (call->status == 0)
-		call->status = call->transfer.status;
+	mn_call_keep_answer(call);
 	mn_secret_free(call->bearer);
 	call->bearer = NULL;
 	if (result == MONIME_OK) {
 		mn_error_free(&call->error);
 		call->error.text.max = MN_ERROR_MAX;
-		mn_log_write(&m->log, LOG_DEBUG, "%s: success",
-		    m->profile->name);
-		return result;
-	}
-	if (why[0] == '\0')
+	} else if (call->error.text.len == 0) {
 		(void)mn_error_add(&call->error, result, "%s",
 		    monime_strerror(result));
-	mn_log_write(&m->log, loudness(result), "%s: %s",
-	    m->profile != NULL ? m->profile->name : "no profile",
-	    mn_error_get(&call->error));
+	}
+	log_end(call);
+	mn_events_finished(call);
 	return result;
+}
+
+void
+mn_call_abandon(struct monime_call *call)
+{
+	if (call->loop == NULL || call->result != MONIME_EPENDING)
+		return;
+	mn_loop_cancel(&call->transfer);
+	mn_loop_unset(call->loop, &call->deadline);
+	mn_loop_unset(call->loop, &call->pause);
+	if (call->edition->oauth2 != NULL)
+		mn_oauth2_leave(call);
+	if (call->asking)
+		mn_credential_asked(call->credential);
+	call->asking = false;
 }
 
 int
@@ -286,8 +356,9 @@ void
 mn_call_ask(struct monime_call *call, const char *line, const char *target)
 {
 	struct mn_transfer *t = &call->transfer;
-	int64_t connect = call->m->profile->connect_timeout;
+	int64_t connect = call->edition->profile->connect_timeout;
 
+	t->url = NULL;
 	t->method = "GET";
 	t->target = target;
 	t->line[0] = line;
@@ -295,7 +366,7 @@ mn_call_ask(struct monime_call *call, const char *line, const char *target)
 	t->lines = 2;
 	t->body = NULL;
 	t->len = 0;
-	t->fresh = false;
+	t->fresh = call->fresh;
 	t->max_answer = MN_CHECK_ANSWER_MAX;
 	t->connect_timeout = connect < MN_CHECK_CONNECT ?
 	    connect : MN_CHECK_CONNECT;
@@ -305,7 +376,7 @@ mn_call_ask(struct monime_call *call, const char *line, const char *target)
 static void
 note_headers(struct monime_call *call, struct mn_answer_error *error)
 {
-	const struct mn_provider *v = call->m->provider;
+	const struct mn_provider *v = call->edition->provider;
 	const struct mn_text *head = &call->transfer.head;
 	char id[MN_ANSWER_WORD + 1];
 	const char *s;
@@ -347,7 +418,7 @@ fact(const struct monime_call *call, const char *name)
 static int
 explain(struct monime_call *call, int code)
 {
-	const struct mn_provider *v = call->m->provider;
+	const struct mn_provider *v = call->edition->provider;
 	const struct mn_transfer *t = &call->transfer;
 	const char *reason = fact(call, "reason");
 	const char *id = fact(call, "request-id");
@@ -361,7 +432,7 @@ explain(struct monime_call *call, int code)
 		mend = "a redirect, which is never followed";
 	return mn_error_add(&call->error, code,
 	    "%s: HTTP status %d%s%s%s%s%s%s",
-	    mn_guard_origin(call->m->profile, v), t->status,
+	    call->edition->wire.origin, t->status,
 	    reason != NULL ? ", reason " : "", reason != NULL ? reason : "",
 	    id != NULL ? ", request " : "", id != NULL ? id : "",
 	    *mend != '\0' ? ": " : "", mend);
@@ -391,7 +462,7 @@ mn_call_outcome(struct monime_call *call)
 		if (t->sent && (code == MONIME_ENOMEM || code == MONIME_ESYS))
 			code = MONIME_ELOST;
 		return mn_error_add(&call->error, code, "%s: %s",
-		    mn_guard_origin(call->m->profile, call->m->provider),
+		    call->edition->wire.origin,
 		    t->problem);
 	}
 	code = mn_retry_code(t->status);
@@ -406,6 +477,23 @@ mn_call_outcome(struct monime_call *call)
 	return code == MONIME_OK ? code : explain(call, code);
 }
 
+/* Once an hour: the version is the host's to change, in its own time. */
+static void
+warn_deprecated(struct monime_call *call, const struct mn_token_test *test)
+{
+	int64_t now = mn_loop_now(call->loop);
+	int64_t at = __atomic_load_n(&call->m->deprecation_at,
+	    __ATOMIC_RELAXED);
+
+	if (now >= at && __atomic_compare_exchange_n(
+	    &call->m->deprecation_at, &at, now + MN_DEPRECATION, false,
+	    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		mn_log_write(&call->m->log, LOG_WARNING,
+		    "%s: the API calls its version %s deprecated: move to a "
+		    "newer one, see \"version\"",
+		    call->edition->profile->name, test->version);
+}
+
 static void
 note_test(struct monime_call *call, const struct mn_token_test *test)
 {
@@ -416,6 +504,9 @@ note_test(struct monime_call *call, const struct mn_token_test *test)
 	if (test->deprecated_told)
 		mn_call_fact(call, "api-deprecated", "%s",
 		    test->deprecated ? "yes" : "no");
+	/* The version of a presented token is its owner's affair. */
+	if (test->deprecated && call->credential != NULL)
+		warn_deprecated(call, test);
 	if (test->country[0] != '\0')
 		mn_call_fact(call, "origin-country", "%s", test->country);
 	if (test->address[0] != '\0')
@@ -425,8 +516,8 @@ note_test(struct monime_call *call, const struct mn_token_test *test)
 int
 mn_call_token_test(struct monime_call *call, struct mn_token_test *test)
 {
-	const struct monime *m = call->m;
-	const char *origin = mn_guard_origin(m->profile, m->provider);
+	const struct mn_edition *m = call->edition;
+	const char *origin = m->wire.origin;
 	const char *ours = mn_profile_environment(m->profile->environment);
 	const char *why = NULL;
 	int code;
@@ -462,20 +553,36 @@ mn_call_token_test(struct monime_call *call, struct mn_token_test *test)
 	    ours);
 }
 
+static void ask_confirmation(struct monime_call *call);
+
+static void
+denied(struct monime_call *call)
+{
+	(void)mn_call_end(call, MONIME_EDENIED);
+}
+
 /* The step behind the token test of our own credential. */
 static void
 on_confirmed(struct monime_call *call)
 {
-	void (*next)(struct monime_call *) = call->after;
 	struct mn_token_test test = { .address = "" };
+	int64_t delay;
 	int code;
 
 	code = mn_call_token_test(call, &test);
+	delay = code == MONIME_OK ? -1 :
+	    mn_call_again(call, code, ++call->confirmations);
 	mn_transfer_reset(&call->transfer);
+	if (delay >= 0) {
+		mn_call_sleep(call, delay, ask_confirmation);
+		return;
+	}
 	switch (code) {
 	case MONIME_OK:
 		break;
 	case MONIME_EDENIED:
+		mn_call_refused(call, true, ask_confirmation, denied);
+		return;
 	case MONIME_EFORBIDDEN:
 	case MONIME_EENVIRONMENT:
 		(void)mn_call_end(call, code);
@@ -484,59 +591,65 @@ on_confirmed(struct monime_call *call)
 		/* Nothing of what was asked for has been sent. */
 		(void)mn_error_add(&call->error, code, "%s: the environment "
 		    "could not be confirmed; nothing was sent",
-		    call->m->profile->name);
+		    call->edition->profile->name);
 		(void)mn_call_end(call, MONIME_ENET);
 		return;
 	}
-	code = mn_guard_address(call->m->profile, test.address[0] != '\0' ?
-	    test.address : NULL, &call->error);
+	code = mn_guard_address(call->edition->profile,
+	    test.address[0] != '\0' ? test.address : NULL, &call->error);
 	if (code != MONIME_OK) {
 		(void)mn_call_end(call, code);
 		return;
 	}
 	mn_credential_confirm(call->credential);
 	call->status = 0;
-	next(call);
+	call->confirmed(call);
+}
+
+static void
+ask_confirmation(struct monime_call *call)
+{
+	const struct mn_edition *e = call->edition;
+	const struct mn_credential *c = call->credential;
+
+	if (!e->provider->token_test || mn_credential_confirmed(c) ||
+	    (!e->profile->confirm_environment && !mn_credential_doubted(c))) {
+		call->confirmed(call);
+		return;
+	}
+	mn_call_ask(call, mn_secret_get(call->credential->header), "/");
+	mn_call_send(call, MN_LANE_OWN, on_confirmed);
 }
 
 void
 mn_call_confirm(struct monime_call *call,
     void (*next)(struct monime_call *call))
 {
-	const struct monime *m = call->m;
-
-	if (!m->provider->token_test || !m->profile->confirm_environment ||
-	    mn_credential_confirmed(call->credential)) {
-		next(call);
-		return;
-	}
-	call->after = next;
-	mn_call_ask(call, mn_secret_get(call->credential->header), "/");
-	mn_call_send(call, MN_LANE_OWN, on_confirmed);
+	call->confirmed = next;
+	call->confirmations = 0;
+	ask_confirmation(call);
 }
 
 int
 mn_call_block(struct monime_call *call,
     void (*begin)(struct monime_call *call), struct monime_call **out)
 {
-	struct monime *m;
-	struct mn_loop *l;
 	int r;
 
 	if (call == NULL)
 		return MONIME_ENOMEM;
-	m = call->m;
 	if (call->result == MONIME_EPENDING) {
-		l = call->loop = loop_take(m);
-		if (l == NULL) {
+		call->lanes = mn_edition_loop_take(call->edition);
+		if (call->lanes == NULL) {
 			(void)mn_call_finish(call, MONIME_ESYS,
 			    "no descriptor for an epoll instance");
 		} else {
+			call->loop = mn_loop_of(call->lanes);
 			begin(call);
 			while (call->result == MONIME_EPENDING)
-				mn_loop_run(l, true);
+				(void)mn_loop_run(call->loop, true);
 			call->loop = NULL;
-			loop_give(m, l);
+			mn_edition_loop_give(call->edition, call->lanes);
 		}
 	}
 	r = call->result;
@@ -611,6 +724,9 @@ monime_call_free(struct monime_call *call)
 
 	if (call == NULL)
 		return;
+	if (call->m->here != NULL)
+		mn_fork_look(call->m);
+	mn_events_leave(call);
 	for (i = 0; i < call->facts; i++)
 		free(call->fact[i].value);
 	mn_text_free(&call->head);
@@ -619,8 +735,13 @@ monime_call_free(struct monime_call *call)
 	mn_error_free(&call->error);
 	mn_secret_free(call->bearer);
 	mn_credential_free(call->credential);
+	for (i = 0; i < call->tries; i++)
+		mn_credential_free(call->tried[i]);
+	mn_text_free(&call->fetch.body);
+	mn_text_free(&call->fetch.line);
 	if (call->verb != NULL)
 		call->verb_free(call->verb);
+	mn_edition_free(call->edition);
 	mn_handle_free(call->m);
 	free(call);
 }

@@ -14,45 +14,52 @@
 
 #include "answer.h"
 #include "credential.h"
+#include "edition.h"
 #include "error.h"
+#include "events.h"
 #include "guard.h"
 #include "log.h"
 #include "loop.h"
+#include "oauth2.h"
 #include "profile.h"
 #include "provider.h"
 #include "retry.h"
 #include "transfer.h"
 
 #define MN_CALL_FACTS		24
+#define MN_CALL_TRIES		4	/* credentials of one call */
 #define MN_CHECK_ANSWER_MAX	65536	/* bytes of an answer to a check */
 #define MN_CHECK_CONNECT	2000	/* ms */
-#define MN_LOOPS_KEPT		64	/* idle, each with its connections */
+#define MN_DEPRECATION		3600000	/* ms between two warnings */
 
 struct monime {
 	unsigned int references;	/* its owner's, and those of calls */
 	int failure;		/* MONIME_OK, or why it did not open */
-	bool closed;
 	struct mn_error error;
 	struct mn_log log;
-	struct mn_profile *profile;
-	const struct mn_provider *provider;
-	struct mn_wire_config wire;
-	struct mn_credential *credential;	/* NULL: none */
 	struct mn_bucket bucket;
+	int64_t deprecation_at;	/* no warning before; mn_loop_time() */
 
-	/* Loops of blocking verbs: a thread takes one for a call. */
-	pthread_mutex_t lock;
-	struct mn_loop *idle[MN_LOOPS_KEPT];
-	size_t idles;
+	struct mn_edition *first;	/* as opened: its facts stay true */
+	struct mn_reload *reload;
+	unsigned int *here;	/* fork.h */
+	struct mn_events *events;	/* (loop); NULL until it is needed */
+
+	pthread_mutex_t lock;	/* of all below */
+	struct mn_edition *now;
+	bool refused;			/* no call may begin, */
+	char *refusal;			/* for this reason; NULL: no memory */
 };
 
 struct monime_call {
 	struct monime *m;		/* referenced */
+	struct mn_edition *edition;	/* referenced; NULL: it did not open */
 	int result;
 	void *data;
 	int status;
 	struct mn_text head;		/* of the answer, or to set */
 	struct mn_text body;
+	bool answered;			/* these two are settled */
 	struct mn_error error;
 	struct {
 		const char *name;
@@ -61,20 +68,32 @@ struct monime_call {
 	size_t facts;
 
 	/* Under way. */
-	struct mn_loop *loop;
+	struct mn_loop *loop;		/* NULL: it has finished */
+	struct mn_lanes *lanes;
+	struct mn_event event;
 	struct mn_transfer transfer;
 	struct mn_timer deadline;
 	struct mn_timer pause;
 	void (*next)(struct monime_call *call);
 	bool expired;			/* the deadline has passed */
 	struct mn_credential *credential;
+	struct mn_token_fetch fetch;
 	struct mn_secret *bearer;	/* a presented token's header line */
 	int64_t retry_after;		/* seconds; -1: not told */
-
-	void (*after)(struct monime_call *call);	/* confirmation */
+	bool asking;			/* the token test of a credential */
+	struct mn_credential *tried[MN_CALL_TRIES];	/* and refused */
+	size_t tries;
+	bool fresh;			/* not on the edition's connections */
+	int confirmations;		/* tried */
+	void (*confirmed)(struct monime_call *call);
+	void (*resend)(struct monime_call *call);	/* after a 401, or */
+	void (*give_up)(struct monime_call *call);
 
 	void *verb;			/* a verb's own */
 	void (*verb_free)(void *verb);
+	/* Wherever the call ends: what the result is in the light of all that
+	 * the verb has done.  NULL: as it is. */
+	int (*verb_settle)(struct monime_call *call, int result);
 };
 
 struct monime *mn_handle_keep(struct monime *m);
@@ -93,12 +112,25 @@ int mn_call_finish(struct monime_call *call, int result, const char *fmt, ...)
 /* The same where the reason stands in call->error already. */
 int mn_call_end(struct monime_call *call, int result);
 
+/* Let the answer at hand be the caller's, before something else is asked. */
+void mn_call_keep_answer(struct monime_call *call);
+
+/* Stop what is under way, so that the call can go; nothing is called then. */
+void mn_call_abandon(struct monime_call *call);
+
+/* It is nobody's: another one will be. */
+void mn_call_forget_answer(struct monime_call *call);
+
 /* Note a fact; name is static.  A later one of that name replaces it. */
 void mn_call_fact(struct monime_call *call, const char *name,
     const char *fmt, ...) __attribute__((__format__(__printf__, 3, 4)));
 
-/* The deadline counts from here. */
-void mn_call_clock(struct monime_call *call, int64_t timeout);
+/*
+ * The deadline counts from here.  False: memory is short, and the call has
+ * ended.
+ */
+MONIME_MUST_CHECK
+bool mn_call_clock(struct monime_call *call, int64_t timeout);
 
 /*
  * Ask for method and path with these header lines in front of transfer.line;
@@ -106,6 +138,14 @@ void mn_call_clock(struct monime_call *call, int64_t timeout);
  */
 void mn_call_send(struct monime_call *call, enum mn_lane lane,
     void (*next)(struct monime_call *call));
+
+/*
+ * Milliseconds to wait before what failed with code is tried again, after so
+ * many attempts; -1: it is not to be.  For what may be sent twice.
+ */
+int64_t mn_call_again(struct monime_call *call, int code, int attempts);
+/* What is under way ends here; next is not called. */
+void mn_call_stop(struct monime_call *call, const char *why);
 
 /* Sleep; then call next. */
 void mn_call_sleep(struct monime_call *call, int64_t ms,
@@ -129,6 +169,28 @@ int mn_call_outcome(struct monime_call *call);
  * or a code that means that nobody knows.
  */
 int mn_call_token_test(struct monime_call *call, struct mn_token_test *test);
+
+/*
+ * Let call->credential be our own as it is now, then call next.  asked: it is
+ * to be asked about, so that it does not matter what is remembered of it.
+ */
+void mn_call_credential(struct monime_call *call, bool asked,
+    void (*next)(struct monime_call *call));
+
+/*
+ * Our own credential was refused; certain: by the token test itself.  What
+ * this says of it is noted; then resend is called with another credential, or
+ * give_up where there is none.
+ */
+void mn_call_refused(struct monime_call *call, bool certain,
+    void (*resend)(struct monime_call *call),
+    void (*give_up)(struct monime_call *call));
+
+/* The same where nothing is to be sent again. */
+void mn_call_note_refusal(struct monime_call *call, bool certain);
+
+/* Somebody else saw a 401 for it: be sure before it is used again. */
+void mn_call_distrust(struct monime_call *call);
 
 /*
  * Unless the API has done so before, let it confirm our environment, then

@@ -25,8 +25,28 @@ struct check {
 };
 
 static void
+note_fingerprint(struct monime_call *call)
+{
+	char fingerprint[MONIME_FINGERPRINT_SIZE];
+	size_t len;
+	const char *token = mn_credential_token(call->bearer, &len);
+
+	if (monime_fingerprint(token, len, fingerprint,
+	    sizeof(fingerprint)) == MONIME_OK)
+		mn_call_fact(call, "fingerprint", "%s", fingerprint);
+}
+
+static void
 end(struct monime_call *call, int result)
 {
+	/* What is learned of our own holds for whoever uses it next. */
+	if (call->credential != NULL && result == MONIME_OK)
+		mn_credential_accepted(call->credential);
+	/* A token that was not accepted has no name here. */
+	if (call->bearer != NULL && result == MONIME_OK)
+		note_fingerprint(call);
+	if (call->credential != NULL && result == MONIME_EDENIED)
+		mn_call_note_refusal(call, true);
 	/* A check's answer is its verdict; the body is nobody's. */
 	mn_transfer_reset(&call->transfer);
 	(void)mn_call_end(call, result);
@@ -35,7 +55,7 @@ end(struct monime_call *call, int result)
 static void
 on_path(struct monime_call *call)
 {
-	const struct monime *m = call->m;
+	const struct mn_edition *m = call->edition;
 	int code;
 
 	code = mn_call_outcome(call);
@@ -80,8 +100,9 @@ begin(struct monime_call *call)
 {
 	struct check *c = call->verb;
 
-	mn_call_clock(call, call->m->profile->check.timeout);
-	if (!call->m->provider->token_test) {
+	if (!mn_call_clock(call, call->edition->profile->check.timeout))
+		return;
+	if (!call->edition->provider->token_test) {
 		ask_path(call);
 		return;
 	}
@@ -93,7 +114,7 @@ begin(struct monime_call *call)
 static int
 demand(struct monime_call *call, struct check *c)
 {
-	const struct monime *m = call->m;
+	const struct mn_edition *m = call->edition;
 	const struct mn_profile *p = m->profile;
 	enum mn_accept accept = mn_guard_accept(p, m->provider);
 
@@ -116,7 +137,7 @@ demand(struct monime_call *call, struct check *c)
 static int
 prepare_token(struct monime_call *call, const char *token, size_t len)
 {
-	const struct monime *m = call->m;
+	const struct mn_edition *m = call->edition;
 	struct check *c;
 	int r;
 
@@ -134,26 +155,51 @@ prepare_token(struct monime_call *call, const char *token, size_t len)
 	return demand(call, c);
 }
 
+static void
+with_credential(struct monime_call *call)
+{
+	const struct mn_edition *e = call->edition;
+	struct check *c = call->verb;
+
+	mn_call_fact(call, "fingerprint", "%s", call->credential->fingerprint);
+	c->line = mn_secret_get(call->credential->header);
+	if (e->provider->token_test) {
+		mn_call_ask(call, c->line, "/");
+		mn_call_send(call, c->lane, on_token_test);
+	} else {
+		ask_path(call);
+	}
+}
+
+static void
+begin_credential(struct monime_call *call)
+{
+	if (!mn_call_clock(call, call->edition->profile->check.timeout))
+		return;
+	mn_call_credential(call, true, with_credential);
+}
+
 static int
 prepare_credential(struct monime_call *call)
 {
-	const struct monime *m = call->m;
+	const struct mn_edition *e = call->edition;
 	struct check *c;
 
 	mn_call_fact(call, "source", "local");
-	if (m->credential == NULL)
+	if (e->credential == NULL && e->oauth2 == NULL)
 		return mn_call_finish(call, MONIME_ECONFIG,
-		    "%s: no credential to check", m->profile->name);
-	call->credential = mn_credential_keep(m->credential);
-	mn_call_fact(call, "fingerprint", "%s", call->credential->fingerprint);
+		    "%s: no credential to check", e->profile->name);
 	c = call->verb = calloc(1, sizeof(*c));
 	call->verb_free = free;
 	if (c == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);
 	c->lane = MN_LANE_OWN;
-	c->line = mn_secret_get(call->credential->header);
-	/* Where there is a token test, nothing else is asked of our own. */
-	if (!m->provider->token_test)
+	/*
+	 * A token test is enough, and so is a token endpoint that gives us a
+	 * token; else a path has to open.
+	 */
+	if (!e->provider->token_test &&
+	    (e->oauth2 == NULL || e->profile->check.path != NULL))
 		return demand(call, c);
 	return MONIME_EPENDING;
 }
@@ -163,19 +209,24 @@ monime_check_token(struct monime *m, const char *token, size_t len,
     struct monime_call **out)
 {
 	struct monime_call *call;
-	char fingerprint[MONIME_FINGERPRINT_SIZE];
-	int r;
 
 	if (out != NULL)
 		*out = NULL;
 	call = mn_call_new(m, NULL);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare_token(call, token, len);
-	r = mn_call_block(call, begin, out);
-	if (r == MONIME_OK && out != NULL && monime_fingerprint(token, len,
-	    fingerprint, sizeof(fingerprint)) == MONIME_OK)
-		mn_call_fact(*out, "fingerprint", "%s", fingerprint);
-	return r;
+	return mn_call_block(call, begin, out);
+}
+
+int
+monime_check_token_start(struct monime *m, const char *token, size_t len,
+    void *data, struct monime_call **out)
+{
+	struct monime_call *call = mn_call_new(m, data);
+
+	if (call != NULL && call->result == MONIME_EPENDING)
+		(void)prepare_token(call, token, len);
+	return mn_events_start(call, begin, out);
 }
 
 int
@@ -188,5 +239,5 @@ monime_check_credential(struct monime *m, struct monime_call **out)
 	call = mn_call_new(m, NULL);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare_credential(call);
-	return mn_call_block(call, begin, out);
+	return mn_call_block(call, begin_credential, out);
 }

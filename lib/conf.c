@@ -94,8 +94,9 @@ found(struct mn_text *t, const struct reader *r,
 	if (!literal(r, setting, &l))
 		return;		/* the scanner leaves nothing else */
 	shown = l.len < 20 ? l.len : 20;
+	/* A group in whose place a string stands may have held a secret. */
 	if (key->hush || key->type == MN_CONF_SECRET ||
-	    key->type == MN_CONF_SECRETS)
+	    key->type == MN_CONF_SECRETS || key->type == MN_CONF_GROUP)
 		mn_text_add(t, "%s", l.number ? "a number" : "an unfit string");
 	else if (l.number)
 		mn_text_add(t, "the number %.*s%s", (int)shown, l.s,
@@ -466,9 +467,11 @@ unknown(struct reader *r, const config_setting_t *setting, const char *name)
 			near = other;
 		}
 	}
+	/* People paste tokens in front of the equals sign as well. */
 	return mn_error_add(r->c->e, MONIME_ECONFIG,
 	    "%s:%d: %s: unknown key%s%s%s", r->c->path,
-	    (int)config_setting_source_line(setting), name,
+	    (int)config_setting_source_line(setting),
+	    strstr(name, "mon_") != NULL ? "what looks like a token" : name,
 	    near != NULL ? "; is " : "", near != NULL ? near : "",
 	    near != NULL ? " meant?" : "");
 }

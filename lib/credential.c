@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The profile's own credential, and fingerprints.  See credential.h. */
+/* Credentials and fingerprints.  See credential.h. */
 
 #define _GNU_SOURCE
 #include "credential.h"
@@ -70,6 +70,15 @@ mn_credential_value(const struct mn_credential *c)
 	return mn_secret_get(c->header) + sizeof(NAME) - 1;
 }
 
+const char *
+mn_credential_token(const struct mn_secret *line, size_t *len)
+{
+	const size_t n = sizeof(NAME SCHEME) - 1;
+
+	*len = mn_secret_len(line) - n;
+	return mn_secret_get(line) + n;
+}
+
 bool
 mn_credential_confirmed(const struct mn_credential *c)
 {
@@ -79,7 +88,67 @@ mn_credential_confirmed(const struct mn_credential *c)
 void
 mn_credential_confirm(struct mn_credential *c)
 {
+	__atomic_store_n(&c->doubted, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->confirmed, true, __ATOMIC_RELEASE);
+}
+
+void
+mn_credential_doubt(struct mn_credential *c)
+{
+	__atomic_store_n(&c->doubted, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->confirmed, false, __ATOMIC_RELEASE);
+}
+
+bool
+mn_credential_doubted(const struct mn_credential *c)
+{
+	return __atomic_load_n(&c->doubted, __ATOMIC_RELAXED);
+}
+
+void
+mn_credential_accepted(struct mn_credential *c)
+{
+	__atomic_store_n(&c->refusals, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->benched, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->proved, true, __ATOMIC_RELAXED);
+}
+
+bool
+mn_credential_proved(const struct mn_credential *c)
+{
+	return __atomic_load_n(&c->proved, __ATOMIC_RELAXED);
+}
+
+int
+mn_credential_refused(struct mn_credential *c)
+{
+	return __atomic_add_fetch(&c->refusals, 1, __ATOMIC_RELAXED);
+}
+
+void
+mn_credential_bench(struct mn_credential *c, int64_t now)
+{
+	__atomic_store_n(&c->benched, now + MN_BENCH, __ATOMIC_RELAXED);
+}
+
+int64_t
+mn_credential_benched(const struct mn_credential *c, int64_t now)
+{
+	int64_t until = __atomic_load_n(&c->benched, __ATOMIC_RELAXED);
+
+	return until > now ? until - now : 0;
+}
+
+bool
+mn_credential_ask(struct mn_credential *c)
+{
+	return !__atomic_exchange_n(&c->asking, true, __ATOMIC_ACQUIRE);
+}
+
+void
+mn_credential_asked(struct mn_credential *c)
+{
+	__atomic_store_n(&c->asking, false, __ATOMIC_RELEASE);
 }
 
 int

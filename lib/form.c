@@ -194,7 +194,7 @@ is_url(const char *s, size_t len)
 	if (!starts(s, "https://") || !is_visible(s, len))
 		return false;
 	end = origin(s + scheme, &port);
-	return end > 0 && (s[scheme + end] == '\0' || s[scheme + end] == '/') &&
+	return end > 0 && s[scheme + end] == '/' &&
 	    strpbrk(s, "#\\\"<>^`{|}") == NULL;
 }
 

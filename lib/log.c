@@ -61,3 +61,16 @@ mn_log_write(struct mn_log *log, int level, const char *fmt, ...)
 	(void)pthread_mutex_unlock(&log->lock);
 	mn_text_free(&line);
 }
+
+void
+mn_log_lines(struct mn_log *log, int level, const char *before,
+    const char *lines)
+{
+	size_t n;
+
+	for (; *lines != '\0'; lines += n) {
+		n = strcspn(lines, "\n");
+		mn_log_write(log, level, "%s%.*s", before, (int)n, lines);
+		n += lines[n] == '\n';
+	}
+}

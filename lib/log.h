@@ -28,4 +28,8 @@ void mn_log_set(struct mn_log *log, int level, monime_log_fn *fn, void *data);
 void mn_log_write(struct mn_log *log, int level, const char *fmt, ...)
     __attribute__((__format__(__printf__, 3, 4)));
 
+/* Each line of a text, as those of struct mn_error, behind the same words. */
+void mn_log_lines(struct mn_log *log, int level, const char *before,
+    const char *lines);
+
 #endif

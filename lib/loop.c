@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,12 +24,13 @@
 #define EVENTS	64	/* taken from the kernel at once */
 
 struct mn_pool {
-	struct mn_loop *loop;
-	unsigned int lane;
+	struct mn_lanes *lanes;
+	uint32_t slot;			/* in the loop */
 	CURLM *multi;
 	struct mn_timer timer;		/* libcurl's */
 	struct mn_transfer *first;	/* queue */
 	struct mn_transfer **last;
+	struct mn_transfer *busy;	/* those that libcurl has */
 	struct mn_easy **spare;		/* kept handles that nobody uses */
 	size_t spares;
 	int open;			/* sockets */
@@ -36,14 +39,41 @@ struct mn_pool {
 	int starting;			/* of these, not yet writing */
 };
 
-struct mn_loop {
+struct mn_lanes {
+	struct mn_loop *loop;
 	const struct mn_wire_config *config;
-	int epoll;
-	int64_t now;
 	struct mn_pool pool[MN_LANES];
+	struct mn_lanes *next;
+	bool retired;
+	void (*drop)(void *owner);
+	void *owner;
+};
+
+/* What an event of epoll's is about: a pool, or one of these. */
+enum {
+	SLOT_EVENT,
+	SLOT_TIMER,
+	SLOT_POOLS
+};
+
+struct mn_loop {
+	int epoll;
+	int event;			/* an eventfd; -1: not needed yet */
+	int timer;			/* a timerfd; -1: nobody watches */
+	int64_t armed;			/* when it will fire; 0: it will not */
+	bool stirred;			/* the eventfd is readable */
+	int64_t now;
+	struct mn_lanes *lanes;
+	struct mn_pool **slot;		/* by number - SLOT_POOLS; with holes */
+	size_t slots;
 	struct mn_timer **heap;		/* from 1 on */
 	size_t timers;
 	size_t room;
+	struct mn_waiter *waiters;
+	int *socket;			/* all that are open, for a child */
+	size_t sockets;
+	size_t socket_room;
+	struct mn_loop *forgotten;	/* the next such one */
 };
 
 static void
@@ -117,13 +147,19 @@ mn_loop_unset(struct mn_loop *l, struct mn_timer *timer)
 		sink(l, i, last);
 }
 
-void
-mn_loop_clock(struct mn_loop *l)
+int64_t
+mn_loop_time(void)
 {
 	struct timespec ts;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	l->now = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+mn_loop_clock(struct mn_loop *l)
+{
+	l->now = mn_loop_time();
 }
 
 int64_t
@@ -143,20 +179,20 @@ on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
 	(void)curl;
 	if (what == CURL_POLL_REMOVE) {
 		/* Gone already where libcurl closed it first. */
-		(void)epoll_ctl(p->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
+		(void)epoll_ctl(p->lanes->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
 		(void)curl_multi_assign(p->multi, fd, NULL);
 		return 0;
 	}
-	ev.data.u64 = (uint64_t)p->lane << 32 | (uint32_t)fd;
+	ev.data.u64 = (uint64_t)p->slot << 32 | (uint32_t)fd;
 	if (what & CURL_POLL_IN)
 		ev.events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
 		ev.events |= EPOLLOUT;
-	if (epoll_ctl(p->loop->epoll, op, fd, &ev) != 0) {
+	if (epoll_ctl(p->lanes->loop->epoll, op, fd, &ev) != 0) {
 		/* A number that was closed and opened again. */
 		op = errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 		if ((errno != EEXIST && errno != ENOENT) ||
-		    epoll_ctl(p->loop->epoll, op, fd, &ev) != 0)
+		    epoll_ctl(p->lanes->loop->epoll, op, fd, &ev) != 0)
 			return -1;
 	}
 	(void)curl_multi_assign(p->multi, fd, p);
@@ -171,10 +207,11 @@ on_timer(CURLM *multi, long ms, void *arg)
 
 	(void)multi;
 	if (ms < 0) {
-		mn_loop_unset(p->loop, &p->timer);
+		mn_loop_unset(p->lanes->loop, &p->timer);
 		return 0;
 	}
-	return mn_loop_set(p->loop, &p->timer, p->loop->now + ms) ? 0 : -1;
+	return mn_loop_set(p->lanes->loop, &p->timer,
+	    p->lanes->loop->now + ms) ? 0 : -1;
 }
 
 static void
@@ -185,6 +222,36 @@ on_timeout(void *arg)
 
 	(void)curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0,
 	    &running);
+}
+
+static bool
+remember(struct mn_loop *l, int fd)
+{
+	size_t room = l->socket_room ? 2 * l->socket_room : 8;
+	int *more;
+
+	if (l->sockets == l->socket_room) {
+		more = realloc(l->socket, room * sizeof(*more));
+		if (more == NULL)
+			return false;
+		l->socket = more;
+		l->socket_room = room;
+	}
+	l->socket[l->sockets++] = fd;
+	return true;
+}
+
+static void
+forget(struct mn_loop *l, int fd)
+{
+	size_t i;
+
+	for (i = 0; i < l->sockets; i++) {
+		if (l->socket[i] == fd) {
+			l->socket[i] = l->socket[--l->sockets];
+			break;
+		}
+	}
 }
 
 static curl_socket_t
@@ -198,6 +265,10 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	    address->protocol);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
+	if (!remember(t->pool->lanes->loop, fd)) {
+		(void)close(fd);
+		return CURL_SOCKET_BAD;
+	}
 	t->opened++;
 	t->pool->connecting++;
 	t->pool->open++;
@@ -210,6 +281,7 @@ on_close(void *arg, curl_socket_t fd)
 	struct mn_pool *p = arg;
 
 	p->open--;
+	forget(p->lanes->loop, fd);
 	return close(fd);
 }
 
@@ -230,7 +302,7 @@ easy_get(struct mn_pool *p)
 
 	if (p->spares > 0)
 		return p->spare[--p->spares];
-	k = mn_transfer_easy_new(p->loop->config, settle);
+	k = mn_transfer_easy_new(p->lanes->config, settle);
 	if (k == NULL)
 		return NULL;
 	c = mn_transfer_easy_curl(k);
@@ -249,8 +321,8 @@ easy_get(struct mn_pool *p)
 static int
 most(const struct mn_pool *p)
 {
-	return p->loop->config->connections < MN_LOOP_TRANSFERS ?
-	    p->loop->config->connections : MN_LOOP_TRANSFERS;
+	return p->lanes->config->connections < MN_LOOP_TRANSFERS ?
+	    p->lanes->config->connections : MN_LOOP_TRANSFERS;
 }
 
 static void
@@ -288,16 +360,23 @@ pool_open(struct mn_pool *p)
 	return false;
 }
 
+/* Take it out of the list that it is in. */
 static void
-queue_remove(struct mn_transfer *t)
+unlist(struct mn_transfer *t)
 {
 	*t->link = t->next;
 	if (t->next != NULL)
 		t->next->link = t->link;
-	else
-		t->pool->last = t->link;
 	t->link = NULL;
 	t->next = NULL;
+}
+
+static void
+queue_remove(struct mn_transfer *t)
+{
+	if (t->next == NULL)
+		t->pool->last = t->link;
+	unlist(t);
 }
 
 /* Take the transfer out of libcurl. */
@@ -308,6 +387,7 @@ detach(struct mn_transfer *t, int code)
 	struct mn_easy *k = t->easy;
 
 	(void)curl_multi_remove_handle(p->multi, mn_transfer_easy_curl(k));
+	unlist(t);
 	p->active--;
 	if (!t->sent)
 		settle(t);
@@ -337,6 +417,11 @@ launch(struct mn_pool *p, struct mn_transfer *t)
 		return;
 	}
 	begun = mn_transfer_begin(t, k);
+	t->next = p->busy;
+	t->link = &p->busy;
+	if (t->next != NULL)
+		t->next->link = &t->next;
+	p->busy = t;
 	p->active++;
 	p->starting++;
 	if (!begun || curl_multi_add_handle(p->multi,
@@ -409,82 +494,264 @@ fire(struct mn_loop *l)
 }
 
 struct mn_loop *
-mn_loop_new(const struct mn_wire_config *config)
+mn_loop_new(void)
 {
 	struct mn_loop *l;
-	struct mn_pool *p;
 
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return NULL;
-	l->config = config;
+	l->event = l->timer = -1;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
 		free(l);
 		return NULL;
 	}
-	for (p = l->pool; p < l->pool + MN_LANES; p++) {
-		p->loop = l;
-		p->lane = (unsigned int)(p - l->pool);
-		p->last = &p->first;
-		p->timer.fire = on_timeout;
-		p->timer.arg = p;
-	}
 	mn_loop_clock(l);
 	return l;
+}
+
+/* Have a descriptor of ours watched, under a number that is no pool's. */
+static bool
+watch(struct mn_loop *l, int fd, uint32_t slot)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	ev.data.u64 = (uint64_t)slot << 32;
+	return fd >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) == 0;
+}
+
+static bool
+open_event(struct mn_loop *l)
+{
+	if (l->event >= 0)
+		return true;
+	l->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (watch(l, l->event, SLOT_EVENT))
+		return true;
+	if (l->event >= 0)
+		(void)close(l->event);
+	l->event = -1;
+	return false;
+}
+
+int
+mn_loop_fd(struct mn_loop *l)
+{
+	if (l->timer >= 0)
+		return l->epoll;
+	if (!open_event(l))
+		return -1;
+	l->timer = timerfd_create(CLOCK_MONOTONIC,
+	    TFD_CLOEXEC | TFD_NONBLOCK);
+	if (watch(l, l->timer, SLOT_TIMER))
+		return l->epoll;
+	if (l->timer >= 0)
+		(void)close(l->timer);
+	l->timer = -1;
+	return -1;
+}
+
+static bool
+slot_take(struct mn_loop *l, struct mn_pool *p)
+{
+	struct mn_pool **slot;
+	size_t i;
+
+	for (i = 0; i < l->slots && l->slot[i] != NULL; i++)
+		continue;
+	if (i == l->slots) {
+		slot = realloc(l->slot, (l->slots + 1) * sizeof(*slot));
+		if (slot == NULL)
+			return false;
+		l->slot = slot;
+		l->slots++;
+	}
+	l->slot[i] = p;
+	p->slot = (uint32_t)(i + SLOT_POOLS);
+	return true;
 }
 
 static void
 pool_close(struct mn_pool *p)
 {
+	struct mn_loop *l = p->lanes->loop;
 	size_t i;
 
-	if (p->multi == NULL)
-		return;
+	while (p->first != NULL)
+		mn_loop_cancel(p->first);
+	while (p->busy != NULL)
+		mn_loop_cancel(p->busy);
 	for (i = 0; i < p->spares; i++)
 		mn_transfer_easy_free(p->spare[i]);
-	(void)curl_multi_cleanup(p->multi);
+	if (p->multi != NULL)
+		(void)curl_multi_cleanup(p->multi);
+	mn_loop_unset(l, &p->timer);
 	free(p->spare);
+	if (p->slot != 0)
+		l->slot[p->slot - SLOT_POOLS] = NULL;
+}
+
+static void
+lanes_free(struct mn_lanes *lanes)
+{
+	size_t i;
+
+	for (i = 0; i < MN_LANES; i++)
+		pool_close(&lanes->pool[i]);
+	if (lanes->drop != NULL)
+		lanes->drop(lanes->owner);
+	free(lanes);
+}
+
+struct mn_lanes *
+mn_loop_open(struct mn_loop *l, const struct mn_wire_config *config,
+    void (*drop)(void *owner), void *owner)
+{
+	struct mn_lanes *lanes;
+	struct mn_pool *p;
+
+	lanes = calloc(1, sizeof(*lanes));
+	if (lanes == NULL)
+		return NULL;
+	lanes->loop = l;
+	lanes->config = config;
+	for (p = lanes->pool; p < lanes->pool + MN_LANES; p++) {
+		p->lanes = lanes;
+		p->last = &p->first;
+		p->timer.fire = on_timeout;
+		p->timer.arg = p;
+		if (!slot_take(l, p)) {
+			lanes_free(lanes);
+			return NULL;
+		}
+	}
+	lanes->drop = drop;
+	lanes->owner = owner;
+	lanes->next = l->lanes;
+	l->lanes = lanes;
+	return lanes;
+}
+
+void
+mn_loop_retire(struct mn_lanes *lanes)
+{
+	lanes->retired = true;
+	mn_loop_stir(lanes->loop);
+}
+
+static bool
+busy(const struct mn_lanes *lanes)
+{
+	size_t i;
+
+	for (i = 0; i < MN_LANES; i++) {
+		if (lanes->pool[i].active > 0 || lanes->pool[i].first != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Close what is retired and idle. */
+static void
+sweep(struct mn_loop *l)
+{
+	struct mn_lanes **link = &l->lanes;
+	struct mn_lanes *lanes;
+
+	while ((lanes = *link) != NULL) {
+		if (!lanes->retired || busy(lanes)) {
+			link = &lanes->next;
+			continue;
+		}
+		*link = lanes->next;
+		lanes_free(lanes);
+	}
 }
 
 void
 mn_loop_free(struct mn_loop *l)
 {
+	struct mn_lanes *lanes;
 	size_t i;
 
 	if (l == NULL)
 		return;
-	for (i = 0; i < MN_LANES; i++)
-		pool_close(&l->pool[i]);
+	while ((lanes = l->lanes) != NULL) {
+		l->lanes = lanes->next;
+		lanes_free(lanes);
+	}
+	for (i = 1; i <= l->timers; i++)
+		l->heap[i]->place = 0;
+	if (l->event >= 0)
+		(void)close(l->event);
+	if (l->timer >= 0)
+		(void)close(l->timer);
 	(void)close(l->epoll);
+	free(l->socket);
+	free(l->slot);
 	free(l->heap);
 	free(l);
 }
 
 void
-mn_loop_start(struct mn_loop *l, enum mn_lane lane, struct mn_transfer *t)
+mn_loop_forget(struct mn_loop *l)
 {
-	struct mn_pool *p = &l->pool[lane];
+	static struct mn_loop *forgotten;
+	size_t i;
+
+	for (i = 0; i < l->sockets; i++)
+		(void)close(l->socket[i]);
+	if (l->event >= 0)
+		(void)close(l->event);
+	if (l->timer >= 0)
+		(void)close(l->timer);
+	(void)close(l->epoll);
+	/*
+	 * libcurl would say goodbye to the servers, on connections that are
+	 * the parent's: its memory stays as it is, where a search for leaks
+	 * finds it.
+	 */
+	l->forgotten = forgotten;
+	forgotten = l;
+}
+
+struct mn_loop *
+mn_loop_of(const struct mn_lanes *lanes)
+{
+	return lanes->loop;
+}
+
+void
+mn_loop_start(struct mn_lanes *lanes, enum mn_lane lane,
+    struct mn_transfer *t)
+{
+	struct mn_pool *p = &lanes->pool[lane];
 
 	t->pool = p;
 	t->next = NULL;
 	t->link = p->last;
 	*p->last = t;
 	p->last = &t->next;
+	mn_loop_stir(lanes->loop);
 }
 
 void
-mn_loop_cancel(struct mn_loop *l, struct mn_transfer *t)
+mn_loop_cancel(struct mn_transfer *t)
 {
-	(void)l;
+	struct mn_loop *l;
+
 	if (t->pool == NULL)
 		return;
+	l = t->pool->lanes->loop;
 	if (t->easy != NULL) {
 		detach(t, CURLE_ABORTED_BY_CALLBACK);
 	} else {
 		queue_remove(t);
 		t->pool = NULL;
 	}
+	/* There is a place for the next one of the queue. */
+	mn_loop_stir(l);
 }
 
 bool
@@ -510,23 +777,106 @@ patience(const struct mn_loop *l)
 static bool
 idle(const struct mn_loop *l)
 {
-	size_t i;
+	const struct mn_lanes *lanes;
 
-	for (i = 0; i < MN_LANES; i++) {
-		if (l->pool[i].active > 0 || l->pool[i].first != NULL)
+	for (lanes = l->lanes; lanes != NULL; lanes = lanes->next) {
+		if (busy(lanes))
 			return false;
 	}
-	return l->timers == 0;
+	return l->timers == 0 && l->waiters == NULL;
+}
+
+void
+mn_loop_stir(struct mn_loop *l)
+{
+	uint64_t one = 1;
+
+	/* Where nobody watches, whoever stirs goes on to run it. */
+	if (l->timer < 0 || l->stirred)
+		return;
+	l->stirred = true;
+	(void)!write(l->event, &one, sizeof(one));
+}
+
+bool
+mn_loop_wait(struct mn_loop *l, struct mn_waiter *w)
+{
+	if (!open_event(l))
+		return false;
+	w->loop = l;
+	w->signaled = false;
+	w->next = l->waiters;
+	w->link = &l->waiters;
+	if (w->next != NULL)
+		w->next->link = &w->next;
+	l->waiters = w;
+	return true;
+}
+
+void
+mn_loop_unwait(struct mn_waiter *w)
+{
+	if (w->link == NULL)
+		return;
+	*w->link = w->next;
+	if (w->next != NULL)
+		w->next->link = w->link;
+	w->link = NULL;
+}
+
+void
+mn_loop_signal(struct mn_waiter *w)
+{
+	int fd = w->loop->event;
+	uint64_t one = 1;
+
+	__atomic_store_n(&w->signaled, true, __ATOMIC_RELEASE);
+	/* Full only where it is readable already. */
+	(void)!write(fd, &one, sizeof(one));
+}
+
+static void
+wake(struct mn_loop *l)
+{
+	struct mn_waiter *w;
+	uint64_t count;
+
+	l->stirred = false;
+	(void)!read(l->event, &count, sizeof(count));
+	/* fire() may take any of them from the list: begin anew after each. */
+	for (w = l->waiters; w != NULL; ) {
+		if (!__atomic_load_n(&w->signaled, __ATOMIC_ACQUIRE)) {
+			w = w->next;
+			continue;
+		}
+		mn_loop_unwait(w);
+		w->fire(w->arg);
+		w = l->waiters;
+	}
 }
 
 static void
 dispatch(struct mn_loop *l, const struct epoll_event *ev)
 {
-	struct mn_pool *p = &l->pool[ev->data.u64 >> 32];
+	size_t slot = ev->data.u64 >> 32;
 	int fd = (int)(ev->data.u64 & 0xffffffff);
+	struct mn_pool *p;
+	uint64_t count;
 	int mask = 0;
 	int running;
 
+	if (slot == SLOT_EVENT) {
+		wake(l);
+		return;
+	}
+	if (slot == SLOT_TIMER) {
+		(void)!read(l->timer, &count, sizeof(count));
+		l->armed = 0;
+		return;
+	}
+	p = l->slot[slot - SLOT_POOLS];
+	if (p == NULL || p->multi == NULL)
+		return;		/* closed since */
 	if (ev->events & (EPOLLIN | EPOLLHUP))
 		mask |= CURL_CSELECT_IN;
 	if (ev->events & EPOLLOUT)
@@ -536,23 +886,86 @@ dispatch(struct mn_loop *l, const struct epoll_event *ev)
 	(void)curl_multi_socket_action(p->multi, fd, mask, &running);
 }
 
-void
+/*
+ * Let the timerfd fire for the next deadline.  One that it would fire for too
+ * early does no harm, so it is set again only for an earlier one.
+ */
+static void
+arm(struct mn_loop *l)
+{
+	struct itimerspec at = { .it_interval = { 0, 0 } };
+	int64_t next;
+
+	if (l->timer < 0 || l->timers == 0)
+		return;
+	next = l->heap[1]->at;
+	if (l->armed != 0 && l->armed <= next)
+		return;
+	at.it_value.tv_sec = next / 1000;
+	at.it_value.tv_nsec = next % 1000 * 1000000;
+	if (timerfd_settime(l->timer, TFD_TIMER_ABSTIME, &at, NULL) == 0)
+		l->armed = next;
+}
+
+static void
+admit_all(struct mn_loop *l)
+{
+	struct mn_lanes *lanes;
+	size_t i;
+
+	for (lanes = l->lanes; lanes != NULL; lanes = lanes->next) {
+		for (i = 0; i < MN_LANES; i++)
+			admit(&lanes->pool[i]);
+	}
+}
+
+static void
+drain_all(struct mn_loop *l)
+{
+	struct mn_lanes *lanes;
+	size_t i;
+
+	for (lanes = l->lanes; lanes != NULL; lanes = lanes->next) {
+		for (i = 0; i < MN_LANES; i++)
+			drain(&lanes->pool[i]);
+	}
+}
+
+/* Is a deadline due, or may something of a queue go? */
+static bool
+due(const struct mn_loop *l)
+{
+	const struct mn_lanes *lanes;
+	const struct mn_pool *p;
+
+	if (l->timers > 0 && l->heap[1]->at <= l->now)
+		return true;
+	for (lanes = l->lanes; lanes != NULL; lanes = lanes->next) {
+		for (p = lanes->pool; p < lanes->pool + MN_LANES; p++) {
+			if (p->first != NULL && admits(p))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
 mn_loop_run(struct mn_loop *l, bool wait)
 {
 	struct epoll_event event[EVENTS];
-	size_t lane;
 	int i, n;
 
-	for (lane = 0; lane < MN_LANES; lane++)
-		admit(&l->pool[lane]);
-	if (idle(l))
-		return;
+	admit_all(l);
+	sweep(l);
+	if (wait && idle(l))
+		return false;
 	mn_loop_clock(l);
 	n = epoll_wait(l->epoll, event, EVENTS, wait ? patience(l) : 0);
 	mn_loop_clock(l);
 	for (i = 0; i < n; i++)
 		dispatch(l, &event[i]);
 	fire(l);
-	for (lane = 0; lane < MN_LANES; lane++)
-		drain(&l->pool[lane]);
+	drain_all(l);
+	arm(l);
+	return n > 0 || due(l);
 }

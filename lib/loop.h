@@ -30,6 +30,9 @@ enum mn_lane {
 
 struct mn_loop;
 
+/* The lanes of one configuration in one loop. */
+struct mn_lanes;
+
 struct mn_timer {
 	int64_t at;		/* by mn_loop_now() */
 	size_t place;		/* in the heap, from 1; 0: not set */
@@ -37,24 +40,47 @@ struct mn_timer {
 	void *arg;
 };
 
-/* config must outlive the loop.  NULL: no descriptor or no memory; errno. */
-struct mn_loop *mn_loop_new(const struct mn_wire_config *config);
+/* NULL: no descriptor or no memory; errno. */
+struct mn_loop *mn_loop_new(void);
 
 /* Cancels what is under way without telling anybody. */
 void mn_loop_free(struct mn_loop *l);
 
-/* Milliseconds by a monotonic clock, as of the loop's last step. */
+/*
+ * A descriptor that is readable whenever there is something to do, for a loop
+ * that somebody else waits for; -1: there is none to be had; errno.
+ */
+int mn_loop_fd(struct mn_loop *l);
+
+/*
+ * config must last until drop(owner) is called, which is when the lanes have
+ * been retired and nothing is under way in them.  NULL: memory is short.
+ */
+struct mn_lanes *mn_loop_open(struct mn_loop *l,
+    const struct mn_wire_config *config, void (*drop)(void *owner),
+    void *owner);
+void mn_loop_retire(struct mn_lanes *lanes);
+struct mn_loop *mn_loop_of(const struct mn_lanes *lanes);
+
+/*
+ * In the child of a fork: close what it has of its parent's descriptors,
+ * without a word on any connection, and forget the rest.
+ */
+void mn_loop_forget(struct mn_loop *l);
+
+/* Milliseconds by a monotonic clock: now, and as of the loop's last step. */
+int64_t mn_loop_time(void);
 int64_t mn_loop_now(struct mn_loop *l);
 
 /* Read the clock anew: before deadlines are made. */
 void mn_loop_clock(struct mn_loop *l);
 
 /* Queue a transfer.  Its done() is called from mn_loop_run(), never here. */
-void mn_loop_start(struct mn_loop *l, enum mn_lane lane,
+void mn_loop_start(struct mn_lanes *lanes, enum mn_lane lane,
     struct mn_transfer *t);
 
 /* Take a transfer back; done() will not be called. */
-void mn_loop_cancel(struct mn_loop *l, struct mn_transfer *t);
+void mn_loop_cancel(struct mn_transfer *t);
 
 /* Is it queued or under way? */
 bool mn_loop_has(const struct mn_transfer *t);
@@ -64,9 +90,32 @@ bool mn_loop_set(struct mn_loop *l, struct mn_timer *timer, int64_t at);
 void mn_loop_unset(struct mn_loop *l, struct mn_timer *timer);
 
 /*
- * Do what can be done now; with wait, first sleep until there is something.
- * Without transfers and timers it returns at once.
+ * Something that another thread will tell.  mn_loop_signal() may come from any
+ * thread, as long as the waiter is there: whoever signals and whoever gives up
+ * waiting agree on that by a lock of their own.  fire() runs in the loop.
  */
-void mn_loop_run(struct mn_loop *l, bool wait);
+struct mn_waiter {
+	struct mn_loop *loop;
+	struct mn_waiter *next;
+	struct mn_waiter **link;	/* NULL: it does not wait */
+	bool signaled;
+	void (*fire)(void *arg);
+	void *arg;
+};
+
+/* false: no descriptor for it. */
+bool mn_loop_wait(struct mn_loop *l, struct mn_waiter *w);
+void mn_loop_unwait(struct mn_waiter *w);
+void mn_loop_signal(struct mn_waiter *w);
+
+/* From the loop's own thread: there is something to do. */
+void mn_loop_stir(struct mn_loop *l);
+
+/*
+ * Do what can be done now; with wait, first sleep until there is something.
+ * Without transfers, timers and waiters it returns at once.  False: there was
+ * nothing to do, and the descriptor is not readable.
+ */
+bool mn_loop_run(struct mn_loop *l, bool wait);
 
 #endif

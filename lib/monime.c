@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "call.h"
+#include "fork.h"
+#include "reload.h"
 
 #include "banned.h"
 
@@ -34,26 +36,10 @@ judge_environment(struct mn_error *e)
 	    "unset SSLKEYLOGFILE");
 }
 
-static void
-configure_wire(struct monime *m)
-{
-	const struct mn_profile *p = m->profile;
-
-	m->wire.origin = mn_guard_origin(p, m->provider);
-	m->wire.proxy = p->host.proxy;
-	m->wire.ca_path = p->host.ca_path;
-	if (p->host.ca != NULL) {
-		m->wire.ca_path = NULL;
-		m->wire.ca = mn_secret_get(p->host.ca);
-		m->wire.ca_len = mn_secret_len(p->host.ca);
-	}
-	m->wire.connections = (int)p->connections;
-}
-
 static int
 open_profile(struct monime *m, const char *name, const char *folder)
 {
-	struct mn_profile *p;
+	bool withdrawn;
 	int r;
 
 	if (name == NULL)
@@ -63,28 +49,17 @@ open_profile(struct monime *m, const char *name, const char *folder)
 	if (!mn_secret_init())
 		return mn_error_add(&m->error, MONIME_ESYS,
 		    "the system gives no random bytes");
-	r = mn_profile_open(name, folder, (int64_t)time(NULL), &m->profile,
-	    &m->error);
+	r = mn_edition_open(name, folder, &m->first, &withdrawn, &m->error);
 	if (r != MONIME_OK)
 		return r;
-	p = m->profile;
-	m->provider = mn_provider_find(p->provider, p->product);
-	if (m->provider == NULL)
-		return mn_error_add(&m->error, MONIME_ECONFIG,
-		    "%s: no such provider or product", p->path);
-	r = mn_guard_profile(p, m->provider, &m->error);
-	if (r != MONIME_OK)
-		return r;
-	configure_wire(m);
-	if (p->token != NULL) {
-		m->credential = mn_credential_new(p->token);
-		if (m->credential == NULL)
-			return mn_error_add(&m->error, MONIME_ENOMEM, "%s",
-			    monime_strerror(MONIME_ENOMEM));
-		/* What travels is in the credential now. */
-		mn_secret_free(p->token);
-		p->token = NULL;
-	}
+	m->now = mn_edition_keep(m->first);
+	m->reload = mn_reload_new(name, folder);
+	if (m->reload == NULL)
+		return mn_error_add(&m->error, MONIME_ENOMEM, "%s",
+		    monime_strerror(MONIME_ENOMEM));
+	if (!mn_fork_open(m))
+		return mn_error_add(&m->error, MONIME_ESYS,
+		    "the kernel gives no page that a fork wipes");
 	if (!mn_transfer_global())
 		return mn_error_add(&m->error, MONIME_ESYS,
 		    "libcurl does not start");
@@ -114,17 +89,13 @@ monime_open(const char *profile, const char *folder, struct monime **out)
 void
 monime_close(struct monime *m)
 {
-	struct mn_loop *l;
-
 	if (m == NULL)
 		return;
-	(void)pthread_mutex_lock(&m->lock);
-	m->closed = true;
-	(void)pthread_mutex_unlock(&m->lock);
-	while (m->idles > 0) {
-		l = m->idle[--m->idles];
-		mn_loop_free(l);
-	}
+	if (m->here != NULL)
+		mn_fork_look(m);
+	mn_events_close(m);
+	if (m->now != NULL)
+		mn_edition_retire(m->now);
 	mn_log_set(&m->log, -1, NULL, NULL);
 	mn_handle_free(m);
 }
@@ -145,7 +116,7 @@ monime_get(const struct monime *m, const char *name)
 
 	if (m == NULL || name == NULL || m->failure != MONIME_OK)
 		return NULL;
-	p = m->profile;
+	p = m->first->profile;
 
 	const struct {
 		const char *name;
@@ -155,7 +126,7 @@ monime_get(const struct monime *m, const char *name)
 		{ "provider", p->provider },
 		{ "product", p->product },
 		{ "environment", mn_profile_environment(p->environment) },
-		{ "origin", m->wire.origin },
+		{ "origin", m->first->wire.origin },
 		{ "space", p->space },
 	};
 
@@ -169,20 +140,14 @@ monime_get(const struct monime *m, const char *name)
 void
 monime_set_log(struct monime *m, int level, monime_log_fn *fn, void *data)
 {
-	const char *s;
-	size_t n;
-
 	if (m == NULL)
 		return;
 	mn_log_set(&m->log, level, fn, data);
 	if (m->failure != MONIME_OK)
 		return;
 	/* What monime_open() had to warn of. */
-	for (s = mn_error_get(&m->profile->warnings); *s != '\0'; s += n) {
-		n = strcspn(s, "\n");
-		mn_log_write(&m->log, LOG_WARNING, "%.*s", (int)n, s);
-		n += s[n] == '\n';
-	}
+	mn_log_lines(&m->log, LOG_WARNING, "",
+	    mn_error_get(&m->first->profile->warnings));
 }
 
 const char *
@@ -240,67 +205,7 @@ monime_new_key(char *buf, size_t size)
 	return MONIME_OK;
 }
 
-/* The event loop and the counters: not in this release. */
-
-#define LATER	"this release has no event loop yet: use the blocking function"
-
-static int
-later(struct monime *m, void *data, struct monime_call **out)
-{
-	struct monime_call *call = mn_call_new(m, data);
-
-	*out = call;
-	if (call == NULL)
-		return MONIME_ENOMEM;
-	if (call->result == MONIME_EPENDING)
-		return mn_call_finish(call, MONIME_ESYS, LATER);
-	return call->result;
-}
-
-int
-monime_check_token_start(struct monime *m, const char *token, size_t len,
-    void *data, struct monime_call **call)
-{
-	(void)token;
-	(void)len;
-	return later(m, data, call);
-}
-
-int
-monime_request_start(struct monime *m, const char *method, const char *path,
-    const char *const *headers, const void *body, size_t len, void *data,
-    struct monime_call **call)
-{
-	(void)method;
-	(void)path;
-	(void)headers;
-	(void)body;
-	(void)len;
-	return later(m, data, call);
-}
-
-int
-monime_authorize_start(struct monime *m, const char *method, const char *url,
-    void *data, struct monime_call **call)
-{
-	(void)method;
-	(void)url;
-	return later(m, data, call);
-}
-
-int
-monime_fd(struct monime *m)
-{
-	return m != NULL && m->failure == MONIME_OK ?
-	    MONIME_ESYS : MONIME_ECONFIG;
-}
-
-struct monime_call *
-monime_next(struct monime *m)
-{
-	(void)m;
-	return NULL;
-}
+/* The counters: not in this release. */
 
 size_t
 monime_metrics(struct monime *const *m, size_t n, const char *format,

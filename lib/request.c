@@ -26,7 +26,9 @@ struct request {
 	bool safe;			/* GET, HEAD */
 	bool keyed;			/* with a key that is honoured */
 	int attempts;
-	bool unknown;			/* an attempt's effect is */
+	int code;			/* of the last one */
+	enum mn_executed executed;	/* by the last one */
+	bool unknown;			/* an earlier attempt's effect is */
 };
 
 static void
@@ -48,6 +50,7 @@ request_free(void *p)
 }
 
 static void attempt(struct monime_call *call);
+static void with_credential(struct monime_call *call);
 
 static void
 note_executed(struct monime_call *call, enum mn_executed executed)
@@ -61,42 +64,30 @@ note_executed(struct monime_call *call, enum mn_executed executed)
 	mn_call_fact(call, "executed", "%s", words[executed]);
 }
 
-/* All attempts together. */
-static void
-finish(struct monime_call *call, int code)
+/*
+ * All attempts together, wherever the call ends: it may be for want of a new
+ * token, or of the confirmation that a new credential needs.
+ */
+static int
+settle(struct monime_call *call, int code)
 {
 	struct request *q = call->verb;
-	enum mn_executed executed;
 
-	executed = mn_retry_executed(code, call->status, q->keyed);
-	if (executed == MN_EXECUTED_NO && q->unknown)
-		executed = MN_EXECUTED_UNKNOWN;
+	if (q->unknown && q->executed == MN_EXECUTED_NO)
+		q->executed = MN_EXECUTED_UNKNOWN;
+	note_executed(call, q->executed);
 	/* monime.h: these two hold for every attempt that a call made. */
 	if (q->unknown && (code == MONIME_ENET || code == MONIME_ELIMIT))
 		code = mn_error_add(&call->error, MONIME_ELOST,
 		    "%s: the outcome of an earlier attempt is unknown",
-		    call->m->profile->name);
-	note_executed(call, executed);
-	(void)mn_call_end(call, code);
+		    call->edition->profile->name);
+	return code;
 }
 
-/* Milliseconds to wait for one more attempt; -1: there is to be none. */
-static int64_t
-again(struct monime_call *call, int code)
+static void
+give_up(struct monime_call *call)
 {
-	struct request *q = call->verb;
-	struct monime *m = call->m;
-	int64_t delay;
-
-	if (!(q->safe || q->keyed) || call->expired ||
-	    call->transfer.wire == MN_WIRE_UNTRUSTED ||
-	    q->attempts >= m->profile->attempts ||
-	    !mn_retry_helps(m->provider, code, call->status))
-		return -1;
-	delay = mn_retry_delay(q->attempts + 1, call->retry_after);
-	if (mn_loop_now(call->loop) + delay >= call->deadline.at)
-		return -1;
-	return mn_retry_take(&m->bucket) ? delay : -1;
+	(void)mn_call_end(call, MONIME_EDENIED);
 }
 
 static void
@@ -106,18 +97,27 @@ answered(struct monime_call *call)
 	int64_t delay;
 	int code;
 
-	code = mn_call_outcome(call);
-	delay = again(call, code);
-	if (delay < 0) {
-		finish(call, code);
+	if (call->transfer.resent)
+		q->unknown = true;
+	code = q->code = mn_call_outcome(call);
+	q->executed = mn_retry_executed(code, call->status, q->keyed);
+	if (code == MONIME_OK) {
+		mn_credential_accepted(call->credential);
+	} else if (code == MONIME_EDENIED) {
+		mn_call_refused(call, false, with_credential, give_up);
 		return;
 	}
-	if (mn_retry_executed(code, call->status, q->keyed) !=
-	    MN_EXECUTED_NO)
+	delay = q->safe || q->keyed ?
+	    mn_call_again(call, code, q->attempts) : -1;
+	if (delay < 0) {
+		(void)mn_call_end(call, code);
+		return;
+	}
+	if (q->executed != MN_EXECUTED_NO)
 		q->unknown = true;
 	mn_log_write(&call->m->log, LOG_INFO,
 	    "%s: %s: attempt %d: %s; once more in %lld ms",
-	    call->m->profile->name, q->method, q->attempts,
+	    call->edition->profile->name, q->method, q->attempts,
 	    mn_error_get(&call->error), (long long)delay);
 	mn_call_sleep(call, delay, attempt);
 }
@@ -157,41 +157,51 @@ attempt(struct monime_call *call)
 	struct mn_transfer *t = &call->transfer;
 
 	if (call->expired) {
-		/* It ran out while we slept: what was is what is. */
-		finish(call, mn_retry_code(call->status) != MONIME_EPROTO ?
-		    mn_retry_code(call->status) : MONIME_ELOST);
+		/* What was is what is: this attempt is not made. */
+		(void)mn_call_finish(call, q->code,
+		    "%s: the time limit has passed",
+		    call->edition->profile->name);
 		return;
 	}
 	q->attempts++;
 	mn_call_fact(call, "attempts", "%d", q->attempts);
+	t->url = NULL;
 	t->method = q->method;
 	t->target = q->path;
 	t->body = q->body;
 	t->len = q->len;
-	t->max_answer = (size_t)call->m->profile->max_answer;
-	t->connect_timeout = call->m->profile->connect_timeout;
+	t->max_answer = (size_t)call->edition->profile->max_answer;
+	t->connect_timeout = call->edition->profile->connect_timeout;
 	/* libcurl sends again by itself when a kept connection dies. */
-	t->fresh = !q->safe && !q->keyed;
+	t->fresh = call->fresh || (!q->safe && !q->keyed);
 	fill(call);
 	mn_call_send(call, MN_LANE_OWN, answered);
 }
 
+/* Also where a better credential has come after a 401. */
 static void
-begin(struct monime_call *call)
+with_credential(struct monime_call *call)
 {
 	struct request *q = call->verb;
 
-	mn_retry_refill(&call->m->bucket);
-	mn_call_clock(call, call->m->profile->timeout);
 	if (q->safe)
 		attempt(call);
 	else
 		mn_call_confirm(call, attempt);
 }
 
+static void
+begin(struct monime_call *call)
+{
+	mn_retry_refill(&call->m->bucket);
+	if (!mn_call_clock(call, call->edition->profile->timeout))
+		return;
+	mn_call_credential(call, false, with_credential);
+}
+
 /* Copies of what the caller gave, and the lines that are ours to add. */
 static bool
-copy(struct request *q, const struct monime *m, const char *method,
+copy(struct request *q, const struct mn_edition *m, const char *method,
     const char *path, const char *const *headers, const void *body,
     size_t len, const struct mn_guarded *g, const char *key)
 {
@@ -237,7 +247,7 @@ static int
 prepare(struct monime_call *call, const char *method, const char *path,
     const char *const *headers, const void *body, size_t len, bool told)
 {
-	struct monime *m = call->m;
+	const struct mn_edition *m = call->edition;
 	char fresh[MONIME_KEY_SIZE];
 	struct mn_guarded g;
 	struct request *q;
@@ -252,12 +262,6 @@ prepare(struct monime_call *call, const char *method, const char *path,
 	    body != NULL, len, &g, &call->error);
 	if (r != MONIME_OK)
 		return mn_call_end(call, r);
-	if (m->credential == NULL)
-		return mn_call_finish(call, MONIME_ECONFIG,
-		    "%s: no credential: write its token into the file that "
-		    "monime.conf(5) names, or use monime set-token",
-		    m->profile->name);
-	call->credential = mn_credential_keep(m->credential);
 	if (g.key == NULL && (g.method & m->provider->key_methods)) {
 		if (!told)
 			return mn_call_finish(call, MONIME_EINVAL,
@@ -273,6 +277,9 @@ prepare(struct monime_call *call, const char *method, const char *path,
 	if (q == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);
 	call->verb_free = request_free;
+	call->verb_settle = settle;
+	q->code = MONIME_ENET;		/* until something is sent */
+	q->executed = MN_EXECUTED_NO;
 	if (!copy(q, m, method, path, headers, body, len, &g, g.key))
 		return mn_call_end(call, MONIME_ENOMEM);
 	return MONIME_EPENDING;
@@ -292,4 +299,16 @@ monime_request(struct monime *m, const char *method, const char *path,
 		(void)prepare(call, method, path, headers, body, len,
 		    out != NULL);
 	return mn_call_block(call, begin, out);
+}
+
+int
+monime_request_start(struct monime *m, const char *method, const char *path,
+    const char *const *headers, const void *body, size_t len, void *data,
+    struct monime_call **out)
+{
+	struct monime_call *call = mn_call_new(m, data);
+
+	if (call != NULL && call->result == MONIME_EPENDING)
+		(void)prepare(call, method, path, headers, body, len, true);
+	return mn_events_start(call, begin, out);
 }

@@ -168,6 +168,21 @@ mn_secret_from_base64(const char *s, size_t len, void *out, size_t size)
 	return got == size && end == s + len;
 }
 
+struct mn_secret *
+mn_secret_to_base64(const struct mn_secret *s)
+{
+	const int variant = sodium_base64_VARIANT_ORIGINAL;
+	struct mn_secret *out;
+
+	/* The encoded length counts the NUL, which we have besides. */
+	out = mn_secret_new(MN_SECRET_GUARDED,
+	    sodium_base64_encoded_len(s->len, variant) - 1);
+	if (out != NULL)
+		(void)sodium_bin2base64(out->bytes, out->size,
+		    (const void *)s->bytes, s->len, variant);
+	return out;
+}
+
 bool
 mn_secret_from_hex(const char *s, size_t len, void *out, size_t size)
 {

@@ -72,6 +72,9 @@ void mn_secret_hmac_sha256(const struct mn_secret *key,
 /* Standard alphabet, padded; exactly size bytes must come out. */
 bool mn_secret_from_base64(const char *s, size_t len, void *out, size_t size);
 
+/* The same written: a secret of the text, or NULL where memory is short. */
+struct mn_secret *mn_secret_to_base64(const struct mn_secret *s);
+
 /* Lower-case hexadecimal; exactly size bytes must come out. */
 bool mn_secret_from_hex(const char *s, size_t len, void *out, size_t size);
 

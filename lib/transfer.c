@@ -45,6 +45,7 @@ mn_transfer_reset(struct mn_transfer *t)
 	t->content.max = t->max_answer;
 	t->wire = MN_WIRE_UNSENT;
 	t->sent = false;
+	t->resent = false;
 	t->status = 0;
 	t->problem[0] = '\0';
 	t->head_bytes = 0;
@@ -102,6 +103,23 @@ mn_transfer_date(const char *value)
 	return t == -1 ? INT64_MIN : (int64_t)t - (int64_t)time(NULL);
 }
 
+void
+mn_transfer_escape(struct mn_text *out, const char *s, size_t len)
+{
+	char *escaped;
+
+	if (len == 0)
+		return;		/* to libcurl 0 means strlen() */
+	escaped = curl_easy_escape(NULL, s, (int)len);
+	if (escaped == NULL) {
+		out->failed = true;
+		return;
+	}
+	mn_text_put(out, escaped, strlen(escaped));
+	explicit_bzero(escaped, strlen(escaped));
+	curl_free(escaped);
+}
+
 static CURLcode global_result = CURLE_FAILED_INIT;
 
 static void
@@ -118,6 +136,15 @@ mn_transfer_global(void)
 
 	(void)pthread_once(&once, global);
 	return global_result == CURLE_OK;
+}
+
+bool
+mn_transfer_resolves_apart(void)
+{
+	const curl_version_info_data *info;
+
+	info = curl_version_info(CURLVERSION_NOW);
+	return (info->features & CURL_VERSION_ASYNCHDNS) != 0;
 }
 
 static void
@@ -209,7 +236,9 @@ on_prerequest(void *arg, char *primary_ip, char *local_ip, int primary_port,
 	(void)local_ip;
 	(void)primary_port;
 	(void)local_port;
-	if (!t->sent) {
+	if (t->sent) {
+		t->resent = true;
+	} else {
 		t->sent = true;
 		t->easy->started(t);
 	}

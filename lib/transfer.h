@@ -60,6 +60,8 @@ struct mn_transfer {
 	/* What came of it. */
 	enum mn_wire wire;
 	bool sent;
+	bool resent;		/* by libcurl, on a dead kept connection: what
+				 * came of the first time is not known */
 	int status;		/* 0: no head arrived */
 	struct mn_text head;	/* name NUL value NUL ... */
 	struct mn_text content;
@@ -69,7 +71,7 @@ struct mn_transfer {
 	struct mn_easy *easy;
 	struct mn_pool *pool;
 	struct mn_transfer *next;
-	struct mn_transfer **link;	/* what points here, while queued */
+	struct mn_transfer **link;	/* what points here, in a list */
 	size_t head_bytes;
 	int opened;		/* sockets, until the request is written */
 	bool in_head;
@@ -91,6 +93,12 @@ const char *mn_transfer_header_at(const struct mn_text *head, size_t i,
 
 /* Seconds from now to an HTTP date; INT64_MIN: it is none. */
 int64_t mn_transfer_date(const char *value);
+
+/* Append a name or a value for application/x-www-form-urlencoded. */
+void mn_transfer_escape(struct mn_text *out, const char *s, size_t len);
+
+/* Does this libcurl resolve names beside the calling thread? */
+bool mn_transfer_resolves_apart(void);
 
 /* libcurl's own start, once for each process; false: it failed. */
 bool mn_transfer_global(void);

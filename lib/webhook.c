@@ -8,10 +8,12 @@
  */
 
 #define _GNU_SOURCE
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "call.h"
+#include "reload.h"
 
 #include "banned.h"
 
@@ -86,7 +88,7 @@ fresh(uint64_t seconds, int64_t tolerance_ms)
 
 /* Any secret and any signature; all are tried whatever the first ones say. */
 static bool
-matches(const struct monime *m, const struct delivery *d, const void *body,
+matches(const struct mn_edition *m, const struct delivery *d, const void *body,
     size_t len)
 {
 	const struct mn_piece pieces[3] = {
@@ -115,30 +117,48 @@ matches(const struct monime *m, const struct delivery *d, const void *body,
 	return match;
 }
 
+static int
+verify(struct monime *m, const struct mn_edition *e, const char *signature,
+    size_t signature_len, const void *body, size_t len)
+{
+	struct delivery d = { .time = NULL };
+	const char *name = e->profile->name;
+	int r = MONIME_EDENIED;
+
+	if (e->profile->webhook.n == 0)
+		return MONIME_ECONFIG;
+	if (signature == NULL || !split(&d, signature, signature_len))
+		mn_log_write(&m->log, LOG_NOTICE,
+		    "%s: webhook: a malformed signature header", name);
+	else if (!fresh(d.seconds, e->profile->webhook.tolerance))
+		mn_log_write(&m->log, LOG_NOTICE,
+		    "%s: webhook: signed outside of the tolerance: is the "
+		    "clock right?", name);
+	else if (!matches(e, &d, body != NULL ? body : "", len))
+		mn_log_write(&m->log, LOG_NOTICE,
+		    "%s: webhook: no signature matches", name);
+	else
+		r = MONIME_OK;
+	return r;
+}
+
 int
 monime_verify_webhook(struct monime *m, const char *signature,
     size_t signature_len, const void *body, size_t len)
 {
-	struct delivery d = { .time = NULL };
-	int r = MONIME_EDENIED;
+	struct mn_edition *e;
+	char *refusal;
+	bool refused;
+	int r;
 
-	if (m == NULL || m->failure != MONIME_OK ||
-	    m->profile->webhook.n == 0)
+	if (m == NULL || m->failure != MONIME_OK)
 		return MONIME_ECONFIG;
 	if (body == NULL && len > 0)
 		return MONIME_EINVAL;
-	if (signature == NULL || !split(&d, signature, signature_len))
-		mn_log_write(&m->log, LOG_NOTICE,
-		    "%s: webhook: a malformed signature header",
-		    m->profile->name);
-	else if (!fresh(d.seconds, m->profile->webhook.tolerance))
-		mn_log_write(&m->log, LOG_NOTICE,
-		    "%s: webhook: signed outside of the tolerance: is the "
-		    "clock right?", m->profile->name);
-	else if (!matches(m, &d, body != NULL ? body : "", len))
-		mn_log_write(&m->log, LOG_NOTICE,
-		    "%s: webhook: no signature matches", m->profile->name);
-	else
-		r = MONIME_OK;
+	e = mn_reload_edition(m, &refused, &refusal);
+	r = refused ? MONIME_EPOLICY :
+	    verify(m, e, signature, signature_len, body, len);
+	free(refusal);
+	mn_edition_free(e);
 	return r;
 }

@@ -32,6 +32,7 @@ static const struct {
 	{ "reason", "reason", CHECK | REQUEST },
 	{ "message", "message", CHECK | REQUEST },
 	{ "retry-after", "retry after", CHECK | REQUEST | NUMBER },
+	{ "rate-limit", "rate limit", CHECK | REQUEST },
 	{ "source", NULL, CHECK },
 	{ "age", NULL, CHECK | NUMBER },
 	{ "attempts", NULL, REQUEST | NUMBER },

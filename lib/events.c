@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Event loops.  See events.h. */
+
+#define _GNU_SOURCE
+#include "events.h"
+
+#include <stdlib.h>
+
+#include "call.h"
+#include "fork.h"
+
+#include "banned.h"
+
+struct list {
+	struct monime_call *first;
+	struct monime_call **last;
+};
+
+struct mn_events {
+	struct mn_loop *loop;
+	struct mn_edition *edition;	/* whose lanes these are */
+	struct mn_lanes *lanes;
+	struct list pending;
+	struct list ready;
+};
+
+static void
+add(struct list *list, struct monime_call *call)
+{
+	call->event.next = NULL;
+	call->event.link = list->last;
+	*list->last = call;
+	list->last = &call->event.next;
+}
+
+static void
+take(struct list *list, struct monime_call *call)
+{
+	*call->event.link = call->event.next;
+	if (call->event.next != NULL)
+		call->event.next->event.link = call->event.link;
+	else
+		list->last = call->event.link;
+	call->event.link = NULL;
+}
+
+static struct mn_events *
+events(struct monime *m)
+{
+	struct mn_events *ev = m->events;
+
+	if (ev != NULL)
+		return ev;
+	ev = calloc(1, sizeof(*ev));
+	if (ev == NULL)
+		return NULL;
+	ev->pending.last = &ev->pending.first;
+	ev->ready.last = &ev->ready.first;
+	ev->loop = mn_loop_new();
+	if (ev->loop == NULL || mn_loop_fd(ev->loop) < 0) {
+		mn_loop_free(ev->loop);
+		free(ev);
+		return NULL;
+	}
+	m->events = ev;
+	return ev;
+}
+
+static void
+drop_edition(void *owner)
+{
+	mn_edition_free(owner);
+}
+
+/* The lanes of the call's edition: new ones where it is a new edition. */
+static struct mn_lanes *
+lanes_for(struct mn_events *ev, struct mn_edition *e)
+{
+	struct mn_lanes *lanes;
+
+	if (ev->edition == e)
+		return ev->lanes;
+	lanes = mn_loop_open(ev->loop, &e->wire, drop_edition,
+	    mn_edition_keep(e));
+	if (lanes == NULL) {
+		mn_edition_free(e);
+		return NULL;
+	}
+	if (ev->lanes != NULL)
+		mn_loop_retire(ev->lanes);
+	ev->edition = e;
+	ev->lanes = lanes;
+	return lanes;
+}
+
+int
+mn_events_start(struct monime_call *call,
+    void (*begin)(struct monime_call *call), struct monime_call **out)
+{
+	struct mn_events *ev;
+
+	*out = call;
+	if (call == NULL)
+		return MONIME_ENOMEM;
+	if (call->result != MONIME_EPENDING)
+		return call->result;
+	if (!mn_transfer_resolves_apart())
+		return mn_call_finish(call, MONIME_ESYS,
+		    "this libcurl resolves names in the calling thread, which "
+		    "would block the event loop: use one with a threaded "
+		    "resolver or c-ares");
+	ev = events(call->m);
+	if (ev == NULL)
+		return mn_call_finish(call, MONIME_ESYS,
+		    "no descriptor for the event loop");
+	call->lanes = lanes_for(ev, call->edition);
+	if (call->lanes == NULL)
+		return mn_call_end(call, MONIME_ENOMEM);
+	call->loop = ev->loop;
+	add(&ev->pending, call);
+	call->event.starting = true;
+	begin(call);
+	call->event.starting = false;
+	if (call->result != MONIME_EPENDING) {
+		take(&ev->pending, call);
+		call->loop = NULL;
+	}
+	return call->result;
+}
+
+void
+mn_events_finished(struct monime_call *call)
+{
+	struct mn_events *ev = call->m->events;
+
+	if (call->event.link == NULL || call->event.starting)
+		return;
+	take(&ev->pending, call);
+	add(&ev->ready, call);
+	call->loop = NULL;
+	mn_loop_stir(ev->loop);
+}
+
+void
+mn_events_leave(struct monime_call *call)
+{
+	struct mn_events *ev = call->m->events;
+
+	if (call->event.link == NULL)
+		return;
+	mn_call_abandon(call);
+	take(call->result == MONIME_EPENDING ? &ev->pending : &ev->ready,
+	    call);
+	call->loop = NULL;
+}
+
+/* All that is pending is canceled; nobody hears of what is ready. */
+static void
+cancel_all(struct mn_events *ev, bool ours)
+{
+	struct monime_call *call;
+
+	while ((call = ev->pending.first) != NULL) {
+		if (ours)
+			mn_call_abandon(call);
+		take(&ev->pending, call);
+		call->loop = NULL;
+		call->lanes = NULL;
+		call->result = MONIME_ECANCELED;
+	}
+	while ((call = ev->ready.first) != NULL)
+		take(&ev->ready, call);
+}
+
+void
+mn_events_close(struct monime *m)
+{
+	struct mn_events *ev = m->events;
+
+	if (ev == NULL)
+		return;
+	cancel_all(ev, true);
+	if (ev->lanes != NULL)
+		mn_loop_retire(ev->lanes);
+	mn_loop_free(ev->loop);
+	free(ev);
+	m->events = NULL;
+}
+
+void
+mn_events_forget(struct monime *m)
+{
+	struct mn_events *ev = m->events;
+
+	if (ev == NULL)
+		return;
+	cancel_all(ev, false);
+	mn_loop_forget(ev->loop);
+	free(ev);
+	m->events = NULL;
+}
+
+int
+monime_fd(struct monime *m)
+{
+	struct mn_events *ev;
+
+	if (m == NULL || m->failure != MONIME_OK)
+		return MONIME_ECONFIG;
+	mn_fork_look(m);
+	ev = events(m);
+	return ev != NULL ? mn_loop_fd(ev->loop) : MONIME_ESYS;
+}
+
+struct monime_call *
+monime_next(struct monime *m)
+{
+	struct mn_events *ev;
+	struct monime_call *call;
+
+	if (m == NULL || m->failure != MONIME_OK)
+		return NULL;
+	mn_fork_look(m);
+	ev = m->events;
+	if (ev == NULL)
+		return NULL;
+	while (ev->ready.first == NULL) {
+		if (!mn_loop_run(ev->loop, false))
+			return NULL;
+	}
+	call = ev->ready.first;
+	take(&ev->ready, call);
+	/* Whoever takes one at a time is to come back for the others. */
+	if (ev->ready.first != NULL)
+		mn_loop_stir(ev->loop);
+	return call;
+}
