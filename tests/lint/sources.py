@@ -12,7 +12,8 @@ LAYERS = (
     ("files", "safefile profile conf form keys scan"),
     ("wire", "transfer loop answer"),
     ("rules", "guard retry provider"),
-    ("state", "call credential oauth2 verdicts metrics"),
+    ("state", "call credential oauth2 edition reload bench events fork "
+              "verdicts metrics"),
     ("verbs", "check request authorize webhook"),
     ("top", "monime"),
 )

@@ -138,10 +138,16 @@ def _validate(given, servers):
 
 
 def for_connection(state, server):
-    """What happens to a new connection, or None."""
+    """What happens to a new connection, or None.
+
+    A fault of no server in particular is not for those who script it.
+    """
     for fault in state.faults:
+        wanted = fault.get("server")
+        if wanted is None and server != "control":
+            wanted = server
         if fault.drop in CONNECTION_DROPS and fault.left != 0 and \
-                fault.get("server") in (None, server) and fault.use():
+                wanted == server and fault.use():
             return fault
     return None
 

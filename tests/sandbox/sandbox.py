@@ -151,7 +151,8 @@ Control
     POST /revoke {"token": name or literal}; "oauth": all that were issued
     POST /grant {"token": literal, "environment", "spaces", "server": a
                  listener ("monime"), "owner": "us" or "stranger" ("us"),
-                 "name", "lists": true}
+                 "name", "lists": true, "client": whether it is an OAuth
+                 access token (false)}
     POST /settings {…}
         See SETTINGS in state.py; answers with all of them.
     POST /close {"server": NAME or null, "reset": false}
@@ -454,7 +455,8 @@ class Control(Listener):
         token = Token(given.get("name", "granted_%d" % len(
             self.state.tokens)), literal, APIS[given.get("server", "monime")],
             given.get("owner", "us"), given.get("environment"),
-            given.get("spaces", ()), given.get("lists", True))
+            given.get("spaces", ()), given.get("lists", True),
+            given.get("client", False))
         self.state.add_token(token)
         return {"name": token.name}
 

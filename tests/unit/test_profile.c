@@ -449,9 +449,10 @@ static const struct {
 	    { "192.0.2", "192.0.2.0/24", "example.com", "1.2.3.256", ":" } },
 	{ "check.accept", { "space", "path", "any" }, { "none", "Any" } },
 	{ "check.path", { "/", "/v1/a?b=1" }, { "v1", "/a b" } },
-	{ "oauth2.token_url", { "https://a", "https://a/", "https://a:1/b?c",
+	{ "oauth2.token_url", { "https://a/", "https://a:1/b?c",
 	    "https://[::1]:8443/oauth/token" },
-	    { "http://a/b", "https://a#b", "https://a/b#c", "https://u:p@a/b",
+	    { "https://a", "https://a:1", "http://a/b", "https://a#b",
+	    "https://a/b#c", "https://u:p@a/b",
 	    "https://u@a/b", "https://a?b", "https://a/b c", "https://A/b" } },
 	{ "oauth2.grant", { "client_credentials", "password" },
 	    { "refresh_token" } },
@@ -630,7 +631,7 @@ test_errors_are_lines_to_act_upon(void **state)
 	    "FILE:2: retry.attempts: found \"3\"; wanted a whole number from 1 "
 	    "to 10");
 	expect_profile("retry = 3;",
-	    "FILE:2: retry: found the number 3; wanted a group: "
+	    "FILE:2: retry: found a number; wanted a group: "
 	    "retry = { ... };");
 	expect_profile("confirm_environment = \"true\";",
 	    "FILE:2: confirm_environment: found \"true\"; wanted true or "
