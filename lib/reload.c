@@ -23,7 +23,9 @@ struct mn_reload {
 	char *folder;			/* NULL: the built-in one */
 	int64_t due;			/* of the next look; atomic */
 	pthread_mutex_t looking;	/* of all below */
-	unsigned int gone;		/* looks that did not find it */
+	int64_t gone_at;		/* first seen so; 0: it is there */
+	int64_t pace;			/* ms to the look after the next */
+	bool faulty;			/* what is there is not taken up */
 	int64_t tell_at;		/* no line on a fault before */
 	bool told_hidden;
 };
@@ -145,12 +147,28 @@ refuse(struct monime *m, const char *fmt, ...)
 	mn_text_free(&why);
 }
 
+/* The next regular look is in ms milliseconds, or after "reload". */
+static void
+plan(struct monime *m, int64_t ms)
+{
+	struct mn_reload *r = m->reload;
+	int64_t most = m->now->profile->reload;
+
+	if (ms == 0 || ms > most)
+		ms = most;
+	r->pace = 2 * ms;
+	__atomic_store_n(&r->due, mn_loop_time() + ms, __ATOMIC_RELAXED);
+}
+
 /* Calls go on as they were: say why the new file is not taken up. */
 static void
 tell(struct monime *m, const char *why)
 {
 	struct mn_reload *r = m->reload;
 
+	if (!r->faulty)
+		plan(m, MN_RELOAD_SOON);
+	r->faulty = true;
 	if (mn_loop_time() < r->tell_at)
 		return;
 	r->tell_at = mn_loop_time() + MN_RELOAD_TELL;
@@ -175,6 +193,8 @@ adopt(struct monime *m, struct mn_edition *e)
 	mn_edition_retire(old);
 	mn_edition_free(old);
 	free(refusal);
+	plan(m, MN_RELOAD_SOON);
+	m->reload->faulty = false;
 	m->reload->tell_at = 0;
 	m->reload->told_hidden = false;
 	mn_log_write(&m->log, LOG_NOTICE,
@@ -218,16 +238,17 @@ expired(const struct mn_profile *p)
 	return p->expires >= 0 && (int64_t)time(NULL) / 86400 > p->expires;
 }
 
-/* counts: this look is a regular one, so that "gone" is seen twice in time. */
 static void
-look(struct monime *m, bool counts)
+look(struct monime *m)
 {
 	struct mn_reload *r = m->reload;
+	const struct mn_profile *p = m->now->profile;
 	const char *path;
-	enum look seen = look_at_all(m->now->profile, &path);
+	enum look seen = look_at_all(p, &path);
+	int64_t now = mn_loop_time();
 
 	if (seen != LOOK_GONE)
-		r->gone = 0;
+		r->gone_at = 0;
 	switch (seen) {
 	case LOOK_SAME:
 		/* What was gone may have come back as it was. */
@@ -239,7 +260,9 @@ look(struct monime *m, bool counts)
 		break;
 	case LOOK_GONE:
 		/* Once may be a rename under way. */
-		if (counts && ++r->gone >= 2)
+		if (r->gone_at == 0)
+			r->gone_at = now;
+		else if (now - r->gone_at >= p->reload)
 			refuse(m, "%s: this file of the profile is gone",
 			    path);
 		break;
@@ -280,9 +303,9 @@ mn_reload_edition(struct monime *m, bool *refused, char **refusal)
 	    pthread_mutex_trylock(&r->looking) == 0) {
 		/* The first call comes soon after the open. */
 		if (r->due != 0)
-			look(m, true);
-		__atomic_store_n(&r->due, mn_loop_time() +
-		    m->now->profile->reload, __ATOMIC_RELAXED);
+			look(m);
+		if (now >= r->due)
+			plan(m, r->pace);
 		(void)pthread_mutex_unlock(&r->looking);
 	}
 	return current(m, refused, refusal);
@@ -296,7 +319,7 @@ mn_reload_again(struct monime *m)
 	bool refused;
 
 	(void)pthread_mutex_lock(&m->reload->looking);
-	look(m, false);
+	look(m);
 	(void)pthread_mutex_unlock(&m->reload->looking);
 	e = current(m, &refused, &refusal);
 	free(refusal);

@@ -2,7 +2,8 @@
 
 /*
  * Whether the files of a profile have changed.  One thread at a time looks,
- * at most every "reload"; nobody waits for it.
+ * every "reload" at most; after a change sooner, since who writes may not have
+ * done yet.  Nobody waits for it.
  */
 
 #ifndef MN_RELOAD_H
@@ -13,6 +14,8 @@
 struct monime;
 
 #define MN_RELOAD_TELL	60000	/* ms between two lines on the same fault */
+#define MN_RELOAD_SOON	100	/* ms from a change to the next look, and
+				 * twice as long to each one after that */
 
 struct mn_reload *mn_reload_new(const char *name, const char *folder);
 void mn_reload_free(struct mn_reload *r);
