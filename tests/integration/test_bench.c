@@ -101,7 +101,8 @@ test_revoked_key_is_sent_4_times_a_minute_at_most(void **state)
 			ask(m, "GET", is_mono(rows[i].server) ? BANKS : LISTS,
 			    MONIME_OK);
 		sandbox_revoke(sandbox, rows[i].token);
-		json_object_put(sandbox_post(sandbox, "/reset", "{\"only\": [\"log\"]}"));
+		json_object_put(sandbox_post(sandbox, "/reset",
+		    "{\"only\": [\"log\"]}"));
 		for (j = 0; j < 10000; j++) {
 			assert_code(NULL, once(m, rows[i].server,
 			    rows[i].how), MONIME_EDENIED);
@@ -174,7 +175,8 @@ test_token_test_without_a_verdict_benches_nothing(void **state)
 		faultf(J({"path": "%s", "status": 401}), PAYOUTS);
 		sandbox_fault(sandbox, faults[i]);
 		ask(m, "GET", PAYOUTS, MONIME_EDENIED);
-		json_object_put(sandbox_post(sandbox, "/reset", "{\"only\": [\"faults\"]}"));
+		json_object_put(sandbox_post(sandbox, "/reset",
+		    "{\"only\": [\"faults\"]}"));
 		ask(m, "GET", PAYOUTS, MONIME_OK);
 		monime_close(m);
 	}
