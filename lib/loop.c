@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,11 @@
 #include "banned.h"
 
 #define EVENTS	64	/* taken from the kernel at once */
+
+struct mn_socket {
+	int fd;
+	int port;			/* ours; 0: not looked up yet */
+};
 
 struct mn_pool {
 	struct mn_lanes *lanes;
@@ -70,7 +76,7 @@ struct mn_loop {
 	size_t timers;
 	size_t room;
 	struct mn_waiter *waiters;
-	int *socket;			/* all that are open, for a child */
+	struct mn_socket *socket;	/* all that are open */
 	size_t sockets;
 	size_t socket_room;
 	struct mn_loop *forgotten;	/* the next such one */
@@ -228,7 +234,7 @@ static bool
 remember(struct mn_loop *l, int fd)
 {
 	size_t room = l->socket_room ? 2 * l->socket_room : 8;
-	int *more;
+	struct mn_socket *more;
 
 	if (l->sockets == l->socket_room) {
 		more = realloc(l->socket, room * sizeof(*more));
@@ -237,7 +243,7 @@ remember(struct mn_loop *l, int fd)
 		l->socket = more;
 		l->socket_room = room;
 	}
-	l->socket[l->sockets++] = fd;
+	l->socket[l->sockets++] = (struct mn_socket){ .fd = fd };
 	return true;
 }
 
@@ -247,7 +253,7 @@ forget(struct mn_loop *l, int fd)
 	size_t i;
 
 	for (i = 0; i < l->sockets; i++) {
-		if (l->socket[i] == fd) {
+		if (l->socket[i].fd == fd) {
 			l->socket[i] = l->socket[--l->sockets];
 			break;
 		}
@@ -285,13 +291,75 @@ on_close(void *arg, curl_socket_t fd)
 	return close(fd);
 }
 
+/* The local port of a socket, or 0. */
+static int
+port_of(int fd)
+{
+	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, (void *)&a, &len) != 0)
+		return 0;
+	if (a.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)(void *)&a)->sin_port);
+	if (a.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)(void *)&a)->sin6_port);
+	return 0;
+}
+
+/* Is it closed, or is there something to read? */
+static bool
+is_readable(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	    (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+/*
+ * May the kept connection with that local port not be used?  What can be read
+ * there nobody asked for, and libcurl would take it for the answer to the next
+ * request.  Two origins may see the same port: then neither may be readable.
+ */
+static bool
+is_spoilt(struct mn_loop *l, int port)
+{
+	bool found = false;
+	struct mn_socket *s;
+
+	for (s = l->socket; s < l->socket + l->sockets; s++) {
+		if (s->port == 0)
+			s->port = port_of(s->fd);
+		if (s->port != port)
+			continue;
+		if (is_readable(s->fd))
+			return true;
+		found = true;
+	}
+	return !found;
+}
+
 /* The transfer has its connection, or has ended without one. */
 static void
 settle(struct mn_transfer *t)
 {
-	t->pool->starting--;
+	if (!t->sent)
+		t->pool->starting--;
 	t->pool->connecting -= t->opened;
 	t->opened = 0;
+}
+
+/* A new connection may have session tickets of TLS to read, a kept one not. */
+static bool
+on_start(struct mn_transfer *t, int port)
+{
+	if (t->opened == 0 && is_spoilt(t->pool->lanes->loop, port)) {
+		t->stale = true;
+		return false;
+	}
+	settle(t);
+	return true;
 }
 
 static struct mn_easy *
@@ -302,7 +370,7 @@ easy_get(struct mn_pool *p)
 
 	if (p->spares > 0)
 		return p->spare[--p->spares];
-	k = mn_transfer_easy_new(p->lanes->config, settle);
+	k = mn_transfer_easy_new(p->lanes->config, on_start);
 	if (k == NULL)
 		return NULL;
 	c = mn_transfer_easy_curl(k);
@@ -389,8 +457,7 @@ detach(struct mn_transfer *t, int code)
 	(void)curl_multi_remove_handle(p->multi, mn_transfer_easy_curl(k));
 	unlist(t);
 	p->active--;
-	if (!t->sent)
-		settle(t);
+	settle(t);
 	mn_transfer_end(t, code);
 	easy_put(p, k);
 	t->pool = NULL;
@@ -458,6 +525,17 @@ admit(struct mn_pool *p)
 	}
 }
 
+static void
+enqueue(struct mn_pool *p, struct mn_transfer *t)
+{
+	t->pool = p;
+	t->next = NULL;
+	t->link = p->last;
+	*p->last = t;
+	p->last = &t->next;
+	mn_loop_stir(p->lanes->loop);
+}
+
 /* Tell those whose transfers have ended. */
 static void
 drain(struct mn_pool *p)
@@ -466,6 +544,7 @@ drain(struct mn_pool *p)
 	CURLMsg *msg;
 	CURLcode code;
 	char *private = NULL;
+	bool again;
 	int left;
 
 	while (p->multi != NULL &&
@@ -476,8 +555,16 @@ drain(struct mn_pool *p)
 		(void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE,
 		    &private);
 		t = (void *)private;
+		again = code == CURLE_ABORTED_BY_CALLBACK && t->stale &&
+		    !t->sent;
 		detach(t, (int)code);
-		t->done(t);
+		if (again) {
+			/* That connection is gone, so this has an end. */
+			mn_transfer_reset(t);
+			enqueue(p, t);
+		} else {
+			t->done(t);
+		}
 	}
 }
 
@@ -701,7 +788,7 @@ mn_loop_forget(struct mn_loop *l)
 	size_t i;
 
 	for (i = 0; i < l->sockets; i++)
-		(void)close(l->socket[i]);
+		(void)close(l->socket[i].fd);
 	if (l->event >= 0)
 		(void)close(l->event);
 	if (l->timer >= 0)
@@ -726,14 +813,7 @@ void
 mn_loop_start(struct mn_lanes *lanes, enum mn_lane lane,
     struct mn_transfer *t)
 {
-	struct mn_pool *p = &lanes->pool[lane];
-
-	t->pool = p;
-	t->next = NULL;
-	t->link = p->last;
-	*p->last = t;
-	p->last = &t->next;
-	mn_loop_stir(lanes->loop);
+	enqueue(&lanes->pool[lane], t);
 }
 
 void

@@ -20,7 +20,7 @@ struct mn_easy {
 	CURL *curl;
 	struct mn_transfer *transfer;
 	const struct mn_wire_config *config;
-	void (*started)(struct mn_transfer *);
+	bool (*started)(struct mn_transfer *, int port);
 	/*
 	 * The list of header lines in our own nodes: the lines hold tokens,
 	 * and curl_slist_append() would copy them.
@@ -50,6 +50,7 @@ mn_transfer_reset(struct mn_transfer *t)
 	t->problem[0] = '\0';
 	t->head_bytes = 0;
 	t->in_head = false;
+	t->stale = false;
 }
 
 void
@@ -235,13 +236,11 @@ on_prerequest(void *arg, char *primary_ip, char *local_ip, int primary_port,
 	(void)primary_ip;
 	(void)local_ip;
 	(void)primary_port;
-	(void)local_port;
-	if (t->sent) {
+	if (!t->easy->started(t, local_port))
+		return CURL_PREREQFUNC_ABORT;
+	if (t->sent)
 		t->resent = true;
-	} else {
-		t->sent = true;
-		t->easy->started(t);
-	}
+	t->sent = true;
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -334,7 +333,7 @@ set_callbacks(CURL *c, char *error)
 
 struct mn_easy *
 mn_transfer_easy_new(const struct mn_wire_config *c,
-    void (*started)(struct mn_transfer *))
+    bool (*started)(struct mn_transfer *, int port))
 {
 	struct mn_easy *k;
 

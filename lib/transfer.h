@@ -74,6 +74,7 @@ struct mn_transfer {
 	struct mn_transfer **link;	/* what points here, in a list */
 	size_t head_bytes;
 	int opened;		/* sockets, until the request is written */
+	bool stale;		/* its kept connection was of no use */
 	bool in_head;
 };
 
@@ -105,10 +106,11 @@ bool mn_transfer_global(void);
 
 /*
  * For loop.c alone: a kept libcurl handle.  started is called when a request
- * is about to be written.
+ * is about to be written to the connection with that local port; false: it
+ * must not be.
  */
 struct mn_easy *mn_transfer_easy_new(const struct mn_wire_config *c,
-    void (*started)(struct mn_transfer *));
+    bool (*started)(struct mn_transfer *, int port));
 void mn_transfer_easy_free(struct mn_easy *k);
 void *mn_transfer_easy_curl(struct mn_easy *k);
 struct mn_transfer *mn_transfer_of(struct mn_easy *k);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Attacks on the connection: answers that nobody asked for, answers to
+ * somebody else, and what an earlier exchange leaves behind.
+ */
+
+#include "common.h"
+
+#define YES	"{\"status\":{\"isAuthenticated\":true," \
+		"\"environment\":\"test\"}}"
+
+static void
+base64(const char *s, size_t len, char *out)
+{
+	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned int v;
+	size_t i;
+
+	for (i = 0; i < len; i += 3) {
+		v = (unsigned int)(unsigned char)s[i] << 16;
+		if (i + 1 < len)
+			v |= (unsigned int)(unsigned char)s[i + 1] << 8;
+		if (i + 2 < len)
+			v |= (unsigned char)s[i + 2];
+		*out++ = set[v >> 18];
+		*out++ = set[v >> 12 & 63];
+		*out++ = i + 1 < len ? set[v >> 6 & 63] : '=';
+		*out++ = i + 2 < len ? set[v & 63] : '=';
+	}
+	*out = '\0';
+}
+
+/* Answer path with one, and a while later, unasked, with more. */
+static void
+answer_and_more(const char *path, const char *one, const char *more)
+{
+	char raw[4096], text[8192];
+	int n;
+
+	n = snprintf(raw, sizeof(raw), "%s%s", one, more);
+	base64(raw, (size_t)n, text);
+	faultf("{\"path\": \"%s\", \"raw\": \"%s\", \"keep\": true, "
+	    "\"drip\": {\"bytes\": %zu, \"every\": 0.2}}", path, text,
+	    strlen(one));
+}
+
+static int
+check(struct monime *m, const char *token, struct monime_call **call)
+{
+	const char *s = sandbox_token(sandbox, token);
+
+	return monime_check_token(m, s, strlen(s), call);
+}
+
+/* A whole answer of the API, by hand. */
+static const char *
+answer(char *buf, size_t size, const char *body)
+{
+	(void)snprintf(buf, size, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n"
+	    "\r\n%s", strlen(body), body);
+	return buf;
+}
+
+static void
+test_unasked_answer_lets_nobody_in(void **state)
+{
+	struct monime *m = open_profile("test/t", "monime", NULL,
+	    "check = { accept = \"any\"; };");
+	struct monime_call *call;
+	char one[512];
+
+	(void)state;
+	answer_and_more("/", answer(one, sizeof(one), YES), one);
+	assert_code(call, check(m, "test", &call), MONIME_OK);
+	monime_call_free(call);
+	(void)usleep(500000);
+	assert_code(call, check(m, "revoked_test", &call), MONIME_EDENIED);
+	monime_call_free(call);
+	monime_close(m);
+}
+
+static void
+test_unasked_answer_is_no_answer_to_a_write(void **state)
+{
+	struct monime *m = open_test("confirm_environment = false;");
+	struct monime_call *call;
+	char one[512], more[512];
+
+	(void)state;
+	answer_and_more("/v1/banks", answer(one, sizeof(one), "{}"),
+	    answer(more, sizeof(more), "[0]"));
+	assert_code(call, monime_request(m, "GET", "/v1/banks", NULL, NULL, 0,
+	    &call), MONIME_OK);
+	monime_call_free(call);
+	(void)usleep(500000);
+	assert_code(call, monime_request(m, "POST", "/v1/payouts", NULL, "{}",
+	    2, &call), MONIME_OK);
+	assert_string_not_equal(monime_call_body(call, NULL), "[0]");
+	assert_fact(call, "attempts", "1");
+	assert_int_equal(sandbox_effects(sandbox), 1);
+	monime_call_free(call);
+	monime_close(m);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_unasked_answer_lets_nobody_in),
+		TEST(test_unasked_answer_is_no_answer_to_a_write),
+	};
+
+	return cmocka_run_group_tests(tests, common_start, common_stop);
+}
