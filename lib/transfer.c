@@ -469,6 +469,26 @@ classify(const struct mn_transfer *t, CURLcode code)
 	}
 }
 
+/*
+ * Does nothing but the end of the connection tell where the body ends?  To
+ * libcurl that is an end even without TLS's own close, so that whoever sits on
+ * the line can cut it (RFC 9112 9.8).
+ */
+static bool
+is_open_ended(const struct mn_transfer *t, CURL *c)
+{
+	const char *coding = mn_transfer_header(&t->head, "Transfer-Encoding");
+	curl_off_t length = -1;
+
+	if (strcmp(t->method, "HEAD") == 0 || t->status == 204 ||
+	    t->status == 304)
+		return false;
+	if (curl_easy_getinfo(c, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+	    &length) == CURLE_OK && length >= 0)
+		return false;
+	return coding == NULL || strcasestr(coding, "chunked") == NULL;
+}
+
 void
 mn_transfer_end(struct mn_transfer *t, int curlcode)
 {
@@ -487,6 +507,10 @@ mn_transfer_end(struct mn_transfer *t, int curlcode)
 	if (t->wire == MN_WIRE_ANSWER && (t->in_head || t->status < 200)) {
 		t->wire = MN_WIRE_LOST;
 		problem(t, "the connection was closed within the headers");
+	}
+	if (t->wire == MN_WIRE_ANSWER && is_open_ended(t, k->curl)) {
+		t->wire = MN_WIRE_LOST;
+		problem(t, "the answer does not say where it ends");
 	}
 	if (t->wire != MN_WIRE_ANSWER && t->problem[0] == '\0')
 		problem(t, k->problem[0] != '\0' ?

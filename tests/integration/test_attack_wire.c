@@ -104,12 +104,63 @@ test_unasked_answer_is_no_answer_to_a_write(void **state)
 	monime_close(m);
 }
 
+static void
+test_answer_without_a_length_may_have_been_cut(void **state)
+{
+	static const char *const faults[] = {
+		J({"path": "/v1/banks", "content_length": "",
+		    "drop": "body"}),
+		J({"path": "/v1/banks", "content_length": "", "keep": false}),
+		J({"path": "/v1/banks", "content_length": "", "status": 403,
+		    "drop": "body"}),
+	};
+	struct monime *m = open_test("retry = { attempts = 1; };");
+	struct monime_call *call;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(faults); i++) {
+		row = faults[i];
+		sandbox_fault(sandbox, faults[i]);
+		assert_code(call, monime_request(m, "GET", "/v1/banks", NULL,
+		    NULL, 0, &call), MONIME_ELOST);
+		assert_fact(call, "executed", "unknown");
+		monime_call_free(call);
+	}
+	monime_close(m);
+}
+
+static void
+test_answer_without_a_body_needs_no_length(void **state)
+{
+	struct monime *m = open_test("retry = { attempts = 1; };");
+	struct monime_call *call;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"path": "/v1/banks", "content_length": "",
+	    "status": 204, "text": ""}));
+	assert_code(call, monime_request(m, "GET", "/v1/banks", NULL, NULL, 0,
+	    &call), MONIME_OK);
+	monime_call_free(call);
+	sandbox_fault(sandbox, J({"path": "/v1/banks", "content_length": ""}));
+	assert_code(call, monime_request(m, "HEAD", "/v1/banks", NULL, NULL, 0,
+	    &call), MONIME_OK);
+	monime_call_free(call);
+	sandbox_fault(sandbox, J({"path": "/v1/banks", "chunked": true}));
+	assert_code(call, monime_request(m, "GET", "/v1/banks", NULL, NULL, 0,
+	    &call), MONIME_OK);
+	monime_call_free(call);
+	monime_close(m);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_unasked_answer_lets_nobody_in),
 		TEST(test_unasked_answer_is_no_answer_to_a_write),
+		TEST(test_answer_without_a_length_may_have_been_cut),
+		TEST(test_answer_without_a_body_needs_no_length),
 	};
 
 	return cmocka_run_group_tests(tests, common_start, common_stop);
