@@ -500,8 +500,9 @@ mn_transfer_end(struct mn_transfer *t, int curlcode)
 		t->wire = MN_WIRE_NOMEM;
 	else if (t->wire != MN_WIRE_BROKEN)
 		t->wire = classify(t, code);
-	if (curl_easy_getinfo(k->curl, CURLINFO_RESPONSE_CODE, &status) ==
-	    CURLE_OK)
+	/* What was never begun has the status of the one before. */
+	if (t->sent && curl_easy_getinfo(k->curl, CURLINFO_RESPONSE_CODE,
+	    &status) == CURLE_OK)
 		t->status = (int)status;
 	/* To libcurl a connection that closes within the head ends it. */
 	if (t->wire == MN_WIRE_ANSWER && (t->in_head || t->status < 200)) {

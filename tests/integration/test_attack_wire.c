@@ -7,8 +7,29 @@
 
 #include "common.h"
 
+#include <dlfcn.h>
+
+#include <curl/curl.h>
+
 #define YES	"{\"status\":{\"isAuthenticated\":true," \
 		"\"environment\":\"test\"}}"
+
+/* The library calls this one, in the place of libcurl's. */
+
+static int refuse_add;
+
+CURLMcode
+curl_multi_add_handle(CURLM *multi, CURL *easy)
+{
+	CURLMcode (*real)(CURLM *, CURL *) =
+	    dlsym(RTLD_NEXT, "curl_multi_add_handle");
+
+	if (refuse_add > 0) {
+		refuse_add--;
+		return CURLM_OUT_OF_MEMORY;
+	}
+	return real(multi, easy);
+}
 
 static void
 base64(const char *s, size_t len, char *out)
@@ -153,6 +174,26 @@ test_answer_without_a_body_needs_no_length(void **state)
 	monime_close(m);
 }
 
+static void
+test_request_that_never_began_has_no_status(void **state)
+{
+	struct monime *m = open_test("confirm_environment = false;");
+	struct monime_call *call;
+
+	(void)state;
+	assert_code(call, monime_request(m, "GET", "/v1/banks", NULL, NULL, 0,
+	    &call), MONIME_OK);
+	monime_call_free(call);
+	refuse_add = 1;
+	assert_code(call, monime_request(m, "POST", "/v1/payouts", NULL, "{}",
+	    2, &call), MONIME_ENOMEM);
+	assert_int_equal(monime_call_status(call), 0);
+	assert_fact(call, "executed", "no");
+	assert_int_equal(sandbox_effects(sandbox), 0);
+	monime_call_free(call);
+	monime_close(m);
+}
+
 int
 main(void)
 {
@@ -161,6 +202,7 @@ main(void)
 		TEST(test_unasked_answer_is_no_answer_to_a_write),
 		TEST(test_answer_without_a_length_may_have_been_cut),
 		TEST(test_answer_without_a_body_needs_no_length),
+		TEST(test_request_that_never_began_has_no_status),
 	};
 
 	return cmocka_run_group_tests(tests, common_start, common_stop);
