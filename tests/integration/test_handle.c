@@ -402,7 +402,7 @@ test_live_file_of_somebody_else_is_unsafe(void **state)
 	assert_silence();
 }
 
-/* Row 25: names, and who may say where systemd's credentials are. */
+/* Names, and who may say where systemd's credentials are. */
 
 static void
 test_other_names_are_refused(void **state)
@@ -664,7 +664,7 @@ test_warnings_of_the_open_are_said_to_each_log(void **state)
 }
 
 /*
- * Row 14: canaries.  Each token of the sandbox, and each secret below, has
+ * Canaries.  Each token of the sandbox, and each secret below, has
  * "canary" in it; these are what any run of bytes with that word holds in
  * plain, in base64 at each of three offsets, in hexadecimal, and escaped.
  */

@@ -428,7 +428,7 @@ test_bucket_ends_the_retries_of_a_handle(void **state)
 }
 
 /*
- * Row 16: libcurl by itself sends again when a kept connection dies as the
+ * libcurl by itself sends again when a kept connection dies as the
  * request arrives.
  */
 
@@ -577,7 +577,7 @@ test_reads_share_a_connection_and_unkeyed_writes_do_not(void **state)
 	monime_close(m);
 }
 
-/* Row 22: what is refused never leaves, what is sent arrives as it is. */
+/* What is refused never leaves, what is sent arrives as it is. */
 
 static const char *const bad_paths[] = {
 	"", "v1/payouts", "?x", "*", "https://localhost/v1", "//", "//v1",

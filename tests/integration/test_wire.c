@@ -55,7 +55,7 @@ post(struct monime *m)
 	return r;
 }
 
-/* Row 5: credentials follow no redirect. */
+/* Credentials follow no redirect. */
 
 static void
 test_redirect_leads_nowhere(void **state)
@@ -326,43 +326,6 @@ static const char old_tls[] =
     "threading.Thread(target=run, daemon=True).start()\n"
     "sys.stdin.read()\n";
 
-static int
-ask_version(const char *version, size_t lines, char *said, size_t size)
-{
-	struct server s = serve(old_tls, sandbox_certificate(sandbox,
-	    "server"), version);
-	struct monime *m;
-	int r;
-
-	sandbox_write_file(folder, "test/t.conf", 0600,
-	    "provider = \"monime\";\nspace = \"spc-sandbox\";\n"
-	    "base_url = \"https://localhost:%u\";\n" PLAIN ONCE, s.port);
-	sandbox_write_file(folder, "test/t.token", 0600, "%s\n",
-	    sandbox_token(sandbox, "test"));
-	m = open_named("test/t");
-	r = get(m);
-	monime_close(m);
-	serve_end(&s, lines, said, size);
-	return r;
-}
-
-static void
-test_tls_before_1_2_is_refused(void **state)
-{
-	char said[256];
-
-	(void)state;
-	assert_code(NULL, ask_version("TLSv1_2", 2, said, sizeof(said)),
-	    MONIME_OK);
-	assert_string_equal(said, "TLSv1.2\ntoken\n");
-	assert_code(NULL, ask_version("TLSv1_1", 1, said, sizeof(said)),
-	    MONIME_ENET);
-	assert_string_equal(said, "failed\n");
-	assert_code(NULL, ask_version("TLSv1", 1, said, sizeof(said)),
-	    MONIME_ENET);
-	assert_string_equal(said, "failed\n");
-}
-
 /*
  * A relay to other ports: the first connection goes to one, later ones to the
  * other.  Arguments: both ports.
@@ -433,7 +396,7 @@ test_bad_certificate_after_a_lost_request_is_elost(void **state)
 	serve_end(&s, 0, said, sizeof(said));
 }
 
-/* Row 6: nothing from the environment. */
+/* Nothing from the environment. */
 
 struct child {
 	const char *env[CHILD_ENVIRONMENT];
@@ -489,6 +452,46 @@ run_child(struct child *c, const char *path, bool as_nobody,
 		    (unsigned int)c->status, c->text);
 }
 
+/*
+ * Ask such a server, from a process whose OpenSSL is configured to speak all
+ * versions, so that it is ours to refuse them.
+ */
+static void
+ask_version(const char *version, size_t lines, const char *want,
+    const char *want_said)
+{
+	struct server s = serve(old_tls, sandbox_certificate(sandbox,
+	    "server"), version);
+	struct child c = { .n = 0 };
+	char variable[512], file[256], said[256];
+
+	sandbox_write_file(folder, "openssl.cnf", 0644,
+	    "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
+	    "[c]\nMinProtocol = TLSv1\nCipherString = ALL:@SECLEVEL=0\n");
+	(void)snprintf(file, sizeof(file), "%s/openssl.cnf", folder);
+	c.env[c.n++] = say_env(variable, sizeof(variable), "OPENSSL_CONF",
+	    file);
+	sandbox_write_file(folder, "test/t.conf", 0600,
+	    "provider = \"monime\";\nspace = \"spc-sandbox\";\n"
+	    "base_url = \"https://localhost:%u\";\n" PLAIN ONCE, s.port);
+	sandbox_write_file(folder, "test/t.token", 0600, "%s\n",
+	    sandbox_token(sandbox, "test"));
+	row = version;
+	run_child(&c, "/proc/self/exe", false, "get", folder);
+	serve_end(&s, lines, said, sizeof(said));
+	assert_string_equal(c.text, want);
+	assert_string_equal(said, want_said);
+}
+
+static void
+test_tls_before_1_2_is_refused(void **state)
+{
+	(void)state;
+	ask_version("TLSv1_2", 2, "0\n", "TLSv1.2\ntoken\n");
+	ask_version("TLSv1_1", 1, "-7\n", "failed\n");
+	ask_version("TLSv1", 1, "-7\n", "failed\n");
+}
+
 static void
 test_hostile_environment_changes_nothing(void **state)
 {
@@ -540,7 +543,7 @@ test_hostile_environment_changes_nothing(void **state)
 static void
 test_authority_of_the_environment_is_not_trusted(void **state)
 {
-	char file[256], dir[256], bundle[256];
+	char file[256], dir[256], bundle[256], conf[512], path[256];
 	struct child c = { .n = 0 };
 
 	(void)state;
@@ -550,6 +553,12 @@ test_authority_of_the_environment_is_not_trusted(void **state)
 	    sandbox_ca_path(sandbox));
 	c.env[c.n++] = say_env(bundle, sizeof(bundle), "CURL_CA_BUNDLE",
 	    sandbox_ca_file(sandbox));
+	sandbox_write_file(folder, "trust.cnf", 0644,
+	    "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
+	    "[c]\nVerifyCAFile = %s\nVerifyMode = None\n",
+	    sandbox_ca_file(sandbox));
+	(void)snprintf(path, sizeof(path), "%s/trust.cnf", folder);
+	c.env[c.n++] = say_env(conf, sizeof(conf), "OPENSSL_CONF", path);
 	sandbox_write_file(folder, "monime.conf", 0644,
 	    "environments = [\"test\", \"live\"];\n");
 	write_profile("test/t", "monime", "test", PLAIN ONCE);
