@@ -752,9 +752,6 @@ test_host_check_timeout_is_kept(void **state)
 	    "environments = [\"test\", \"live\"];\nca_file = \"%s/ca.pem\";\n"
 	    "check_timeout = \"300 ms\";\n", folder);
 	m = open_profile("test/t", "monime", NULL, "");
-	sandbox_write_file(folder, "monime.conf", 0644,
-	    "environments = [\"test\", \"live\"];\nca_file = \"%s/ca.pem\";\n",
-	    folder);
 	sandbox_fault(sandbox, J({"hold": true}));
 	began = now_ms();
 	assert_code(NULL, check(m, "test", NULL), MONIME_ELOST);

@@ -183,9 +183,6 @@ test_authority_is_the_one_of_our_file_alone(void **state)
 		assert_code(NULL, get(m), MONIME_OK);
 		monime_close(m);
 	}
-	sandbox_write_file(folder, "monime.conf", 0644,
-	    "environments = [\"test\", \"live\"];\nca_file = \"%s/ca.pem\";\n",
-	    folder);
 }
 
 static void
@@ -563,9 +560,6 @@ test_authority_of_the_environment_is_not_trusted(void **state)
 	    "environments = [\"test\", \"live\"];\n");
 	write_profile("test/t", "monime", "test", PLAIN ONCE);
 	run_child(&c, "/proc/self/exe", false, "get", folder);
-	sandbox_write_file(folder, "monime.conf", 0644,
-	    "environments = [\"test\", \"live\"];\nca_file = \"%s/ca.pem\";\n",
-	    folder);
 	assert_string_equal(c.text, "-7\n");
 	assert_int_equal(sandbox_requests(sandbox, "monime"), 0);
 	assert_int_equal(sandbox_bytes(sandbox, "monime"), 0);
@@ -577,14 +571,6 @@ use_proxy(const char *proxy)
 	sandbox_write_file(folder, "monime.conf", 0644,
 	    "environments = [\"test\", \"live\"];\nca_file = \"%s/ca.pem\";\n"
 	    "proxy = \"%s\";\n", folder, proxy);
-}
-
-static void
-no_proxy(void)
-{
-	sandbox_write_file(folder, "monime.conf", 0644,
-	    "environments = [\"test\", \"live\"];\nca_file = \"%s/ca.pem\";\n",
-	    folder);
 }
 
 static void
@@ -602,7 +588,6 @@ test_proxy_of_our_file_is_used_and_sees_a_tunnel_alone(void **state)
 	use_proxy(sandbox_origin(sandbox, "proxy"));
 	write_profile("test/t", "monime", "test", PLAIN ONCE);
 	run_child(&c, "/proc/self/exe", false, "get", folder);
-	no_proxy();
 	assert_string_equal(c.text, "0\n");
 	assert_int_equal(sandbox_requests(sandbox, "proxy"), 1);
 	assert_int_equal(sandbox_requests(sandbox, "monime"), 1);
@@ -652,7 +637,6 @@ test_proxy_that_fails_is_enet(void **state)
 		    sandbox_port(sandbox, rows[i].server));
 		use_proxy(url);
 		m = open_test(PLAIN ONCE "connect_timeout = \"300 ms\";");
-		no_proxy();
 		assert_code(call, monime_request(m, "POST", "/v1/payouts",
 		    NULL, "{}", 2, &call), MONIME_ENET);
 		assert_fact(call, "executed", "no");
@@ -671,7 +655,6 @@ test_bad_certificate_behind_a_proxy_is_enet(void **state)
 	(void)state;
 	use_proxy(sandbox_origin(sandbox, "proxy"));
 	m = open_profile("test/t", "wrong_name", "test", PLAIN ONCE);
-	no_proxy();
 	assert_code(NULL, get(m), MONIME_ENET);
 	assert_int_equal(sandbox_requests(sandbox, "proxy"), 1);
 	assert_int_equal(sandbox_bytes(sandbox, "wrong_name"), 0);

@@ -252,10 +252,15 @@ sandbox_stop(struct sandbox *s)
 	if (!s)
 		return;
 	mine = s->owner == getpid();
+	/*
+	 * The signal first: once its input has ended it goes by itself, and a
+	 * signal on its way out would keep it from cleaning up.
+	 */
+	if (mine && s->pid > 0)
+		kill(s->pid, SIGTERM);
 	if (s->hold >= 0)
 		close(s->hold);
 	if (mine && s->pid > 0) {
-		kill(s->pid, SIGTERM);
 		while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	} else if (mine && s->base) {
