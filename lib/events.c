@@ -132,10 +132,12 @@ mn_events_start(struct monime_call *call,
 void
 mn_events_finished(struct monime_call *call)
 {
-	struct mn_events *ev = call->m->events;
+	struct mn_events *ev;
 
+	/* A blocking call has nothing to do with the loop's thread. */
 	if (call->event.link == NULL || call->event.starting)
 		return;
+	ev = call->m->events;
 	take(&ev->pending, call);
 	add(&ev->ready, call);
 	call->loop = NULL;
@@ -145,10 +147,11 @@ mn_events_finished(struct monime_call *call)
 void
 mn_events_leave(struct monime_call *call)
 {
-	struct mn_events *ev = call->m->events;
+	struct mn_events *ev;
 
 	if (call->event.link == NULL)
 		return;
+	ev = call->m->events;
 	mn_call_abandon(call);
 	take(call->result == MONIME_EPENDING ? &ev->pending : &ev->ready,
 	    call);
