@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "call.h"
+#include "fork.h"
 #include "reload.h"
 
 #include "banned.h"
@@ -155,6 +156,8 @@ monime_verify_webhook(struct monime *m, const char *signature,
 		return MONIME_ECONFIG;
 	if (body == NULL && len > 0)
 		return MONIME_EINVAL;
+	/* A changed profile takes the connections of the former one along. */
+	mn_fork_look(m);
 	e = mn_reload_edition(m, &refused, &refusal);
 	r = refused ? MONIME_EPOLICY :
 	    verify(m, e, signature, signature_len, body, len);

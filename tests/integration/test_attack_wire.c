@@ -8,6 +8,7 @@
 #include "common.h"
 
 #include <dlfcn.h>
+#include <sys/wait.h>
 
 #include <curl/curl.h>
 
@@ -194,6 +195,34 @@ test_request_that_never_began_has_no_status(void **state)
 	monime_close(m);
 }
 
+/* It takes up a changed profile, and lets the former one's connections go. */
+static void
+test_child_that_verifies_a_webhook_leaves_the_parent_alone(void **state)
+{
+	static const char more[] = "reload = \"1 s\"; webhook = { "
+	    "secrets = [ \"test-secret-key-at-least-32-chars!!\" ]; };";
+	struct monime *m = open_test(more);
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(monime_check_credential(m, NULL), MONIME_OK);
+	assert_int_equal(sandbox_count(sandbox, "open", "monime"), 1);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)usleep(1100000);
+		write_profile("test/t", "monime", "test", more);
+		_exit(monime_verify_webhook(m, "", 0, "", 0) ==
+		    MONIME_EDENIED ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)usleep(100000);
+	assert_int_equal(sandbox_count(sandbox, "open", "monime"), 1);
+	monime_close(m);
+}
+
 int
 main(void)
 {
@@ -203,6 +232,7 @@ main(void)
 		TEST(test_answer_without_a_length_may_have_been_cut),
 		TEST(test_answer_without_a_body_needs_no_length),
 		TEST(test_request_that_never_began_has_no_status),
+		TEST(test_child_that_verifies_a_webhook_leaves_the_parent_alone),
 	};
 
 	return cmocka_run_group_tests(tests, common_start, common_stop);
