@@ -91,6 +91,13 @@ judge_origin(const struct mn_profile *p, const struct mn_provider *v,
 		    "it, or move this profile to the other environment",
 		    p->path, p->base_url_line, p->base_url,
 		    mn_profile_environment(p->environment));
+	if (p->oauth2.token_url != NULL &&
+	    mn_provider_forbids(v, p->oauth2.token_url, p->environment))
+		return mn_error_add(e, MONIME_EENVIRONMENT,
+		    "%s: oauth2.token_url %s is not the provider's for %s: set "
+		    "it to that environment's own, or move this profile to the "
+		    "other one", p->path, p->oauth2.token_url,
+		    mn_profile_environment(p->environment));
 	return MONIME_OK;
 }
 

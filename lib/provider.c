@@ -119,7 +119,7 @@ same_host(const char *a, const char *b)
 
 	if (a == NULL || b == NULL || strlen(a) < scheme)
 		return false;
-	n = scheme + strcspn(a + scheme, ":");
+	n = scheme + strcspn(a + scheme, ":/");
 	return strncmp(a, b, n) == 0 && (b[n] == '\0' || b[n] == ':');
 }
 

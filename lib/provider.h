@@ -70,7 +70,7 @@ const struct mn_provider *mn_provider_find(const char *name,
 bool mn_provider_environment(const struct mn_provider *p, const char *token,
     size_t len, enum mn_environment *environment);
 
-/* Is that an origin of the provider's for the other environment alone? */
+/* Is that URL at an origin of the provider's other environment alone? */
 bool mn_provider_forbids(const struct mn_provider *p, const char *origin,
     enum mn_environment environment);
 
