@@ -208,6 +208,11 @@ judge_headers(const struct mn_profile *p, const struct mn_provider *v,
 		return mn_error_add(e, MONIME_ECONFIG,
 		    "%s: allow.addresses needs an API that tells our address; "
 		    "%s does not: remove it", p->path, p->provider);
+	if (p->allow.addresses.set && !p->confirm_environment)
+		return mn_error_add(e, MONIME_ECONFIG,
+		    "%s: allow.addresses is compared when the environment is "
+		    "confirmed, which confirm_environment = false waives: take "
+		    "out one of them", p->path);
 	return MONIME_OK;
 }
 

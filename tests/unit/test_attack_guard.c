@@ -63,11 +63,29 @@ test_token_url_is_of_the_environment(void **state)
 	end_rows();
 }
 
+static void
+test_addresses_that_nobody_would_compare_are_refused(void **state)
+{
+	char *item[] = { "192.0.2.1" };
+	struct mn_profile p = {
+		.name = "x", .path = "/x", .provider = "monime",
+		.space = "spc-a", .confirm_environment = false,
+		.allow.addresses = { .set = true, .n = 1, .item = item },
+	};
+
+	(void)state;
+	assert_int_equal(judge(&p, NULL), MONIME_ECONFIG);
+	p.confirm_environment = true;
+	assert_int_equal(judge(&p, NULL), MONIME_OK);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_token_url_is_of_the_environment),
+		cmocka_unit_test(
+		    test_addresses_that_nobody_would_compare_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
