@@ -572,6 +572,8 @@ on_confirmed(struct monime_call *call)
 	code = mn_call_token_test(call, &test);
 	delay = code == MONIME_OK ? -1 :
 	    mn_call_again(call, code, ++call->confirmations);
+	/* It is not the status of what was asked for. */
+	call->status = 0;
 	mn_transfer_reset(&call->transfer);
 	if (delay >= 0) {
 		mn_call_sleep(call, delay, ask_confirmation);
@@ -602,7 +604,6 @@ on_confirmed(struct monime_call *call)
 		return;
 	}
 	mn_credential_confirm(call->credential);
-	call->status = 0;
 	call->confirmed(call);
 }
 

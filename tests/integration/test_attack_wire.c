@@ -223,6 +223,35 @@ test_child_that_verifies_a_webhook_leaves_the_parent_alone(void **state)
 	monime_close(m);
 }
 
+static void
+test_status_of_the_confirmation_is_not_that_of_the_write(void **state)
+{
+	static const char *const faults[] = {
+		J({"path": "/", "json": {"status": {"isAuthenticated":
+		    false}}, "times": -1}),
+		J({"path": "/", "json": {}, "times": -1}),
+		J({"path": "/", "status": 503, "times": -1}),
+		J({"path": "/", "status": 403, "times": -1}),
+	};
+	struct monime_call *call;
+	struct monime *m;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(faults); i++) {
+		row = faults[i];
+		sandbox_reset(sandbox);
+		sandbox_fault(sandbox, faults[i]);
+		m = open_test("retry = { attempts = 1; };");
+		assert_row(monime_request(m, "POST", "/v1/payouts", NULL, "{}",
+		    2, &call) != MONIME_OK);
+		assert_fact(call, "attempts", "0");
+		assert_row(monime_call_status(call) == 0);
+		monime_call_free(call);
+		monime_close(m);
+	}
+}
+
 int
 main(void)
 {
@@ -232,6 +261,7 @@ main(void)
 		TEST(test_answer_without_a_length_may_have_been_cut),
 		TEST(test_answer_without_a_body_needs_no_length),
 		TEST(test_request_that_never_began_has_no_status),
+		TEST(test_status_of_the_confirmation_is_not_that_of_the_write),
 		TEST(test_child_that_verifies_a_webhook_leaves_the_parent_alone),
 	};
 
