@@ -162,7 +162,7 @@ check-unit: $(UNIT_BIN)
 	$(Q)tests/run $(UNIT_BIN)
 
 ## check-integration  the built library against the sandbox
-check-integration: $(INTEGRATION_BIN)
+check-integration: $(INTEGRATION_BIN) $(COMMAND)
 	$(Q)$(PYTHON) tests/sandbox/test_sandbox.py
 	$(Q)tests/run $(INTEGRATION_BIN)
 

@@ -29,19 +29,21 @@ mend_of(const struct question *q, int result)
 	    outcome->mend_own;
 }
 
+/* call NULL: the profile did not open, which is no verdict on anybody. */
 static void
 print_json(const struct question *q, int result, const char *error,
     const struct monime_call *call)
 {
 	struct json_object *o = mn_output_json_object();
+	int verdict = call != NULL ? result : MONIME_ECONFIG;
 
 	mn_output_json_string(o, "profile", q->profile);
 	mn_output_json_string(o, "of", q->token_file != NULL ? "token" :
 	    "credential");
-	mn_output_json_string(o, "verdict", mn_outcome_of(result)->verdict);
+	mn_output_json_string(o, "verdict", mn_outcome_of(verdict)->verdict);
 	mn_facts_json(o, MN_FACTS_CHECK, result, call);
 	mn_output_json_string(o, "error", error[0] != '\0' ? error : NULL);
-	mn_output_json_string(o, "mend", mend_of(q, result));
+	mn_output_json_string(o, "mend", mend_of(q, verdict));
 	(void)mn_output_json_print(stdout, o, false);
 }
 
