@@ -197,7 +197,7 @@ test_request_that_never_began_has_no_status(void **state)
 
 /* It takes up a changed profile, and lets the former one's connections go. */
 static void
-test_child_that_verifies_a_webhook_leaves_the_parent_alone(void **state)
+test_child_that_verifies_a_webhook_is_quiet(void **state)
 {
 	static const char more[] = "reload = \"1 s\"; webhook = { "
 	    "secrets = [ \"test-secret-key-at-least-32-chars!!\" ]; };";
@@ -262,7 +262,7 @@ main(void)
 		TEST(test_answer_without_a_body_needs_no_length),
 		TEST(test_request_that_never_began_has_no_status),
 		TEST(test_status_of_the_confirmation_is_not_that_of_the_write),
-		TEST(test_child_that_verifies_a_webhook_leaves_the_parent_alone),
+		TEST(test_child_that_verifies_a_webhook_is_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, common_start, common_stop);
