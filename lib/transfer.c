@@ -64,11 +64,11 @@ const char *
 mn_transfer_header_at(const struct mn_text *head, size_t i,
     const char **value)
 {
-	const char *s = head->s;
+	const char *s = mn_text_get(head);
 	const char *end = s + head->len;
 	const char *v;
 
-	for (; s != NULL && s < end; i--) {
+	for (; s < end; i--) {
 		v = s + strlen(s) + 1;
 		if (i == 0) {
 			if (value != NULL)
@@ -83,11 +83,11 @@ mn_transfer_header_at(const struct mn_text *head, size_t i,
 const char *
 mn_transfer_header(const struct mn_text *head, const char *name)
 {
-	const char *s = head->s;
+	const char *s = mn_text_get(head);
 	const char *end = s + head->len;
 	const char *v;
 
-	while (s != NULL && s < end) {
+	while (s < end) {
 		v = s + strlen(s) + 1;
 		if (strcasecmp(s, name) == 0)
 			return v;
