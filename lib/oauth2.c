@@ -27,7 +27,8 @@ struct mn_oauth2 {
 	int64_t soft;			/* from then on a new one is wanted */
 	int64_t hard;			/* from then on it is no good */
 	char scope[MN_ANSWER_MESSAGE + 1];
-	bool fetching;
+	struct monime_call *fetcher;	/* whom all wait for; NULL: nobody */
+	bool hosted;			/* it is on an event loop */
 	struct monime_call *waiting;
 	int64_t refused_until;		/* nobody is asked before */
 	int refused_code;
@@ -151,7 +152,7 @@ mn_oauth2_drop(struct mn_oauth2 *o, const struct mn_credential *c)
 void
 mn_oauth2_forget(struct mn_oauth2 *o)
 {
-	o->fetching = false;
+	o->fetcher = NULL;
 	o->waiting = NULL;
 }
 
@@ -184,12 +185,15 @@ list_remove(struct mn_oauth2 *o, struct monime_call *call)
  * what concerns nobody but the one who fetched.  Tell all who wait.  Locked.
  */
 static void
-tell(struct mn_oauth2 *o, int code, const char *text,
-    struct mn_credential *token)
+tell(struct mn_oauth2 *o, const struct monime_call *by, int code,
+    const char *text, struct mn_credential *token)
 {
 	struct monime_call *call;
 
-	o->fetching = false;
+	if (o->fetcher == by)
+		o->fetcher = NULL;
+	else if (token == NULL)
+		return;		/* who took over goes on, for all who wait */
 	while ((call = o->waiting) != NULL) {
 		o->waiting = call->fetch.next_waiting;
 		call->fetch.waiting = false;
@@ -274,7 +278,7 @@ mn_oauth2_leave(struct monime_call *call)
 		list_remove(o, call);
 	mn_loop_unwait(&call->fetch.waiter);
 	if (call->fetch.ours)
-		tell(o, MONIME_EPENDING, "", NULL);
+		tell(o, call, MONIME_EPENDING, "", NULL);
 	call->fetch.ours = false;
 	(void)pthread_mutex_unlock(&o->lock);
 }
@@ -297,8 +301,8 @@ fail(struct monime_call *call, int code, int64_t lasting, const char *text)
 		call->credential = mn_credential_keep(o->current);
 	}
 	/* Others may have more time, or more need. */
-	tell(o, call->expired || call->fetch.early ? MONIME_EPENDING : code,
-	    text, NULL);
+	tell(o, call, call->expired || call->fetch.early ?
+	    MONIME_EPENDING : code, text, NULL);
 	call->fetch.ours = false;
 	(void)pthread_mutex_unlock(&o->lock);
 	if (usable && call->fetch.early) {
@@ -354,7 +358,7 @@ succeed(struct monime_call *call, struct mn_answer_token *answer)
 	memcpy(o->scope, answer->scope, sizeof(o->scope));
 	mn_credential_free(call->credential);
 	call->credential = mn_credential_keep(token);
-	tell(o, MONIME_OK, "", token);
+	tell(o, call, MONIME_OK, "", token);
 	call->fetch.ours = false;
 	(void)pthread_mutex_unlock(&o->lock);
 	mn_credential_free(old);
@@ -607,13 +611,14 @@ get(struct monime_call *call)
 {
 	struct mn_oauth2 *o = call->edition->oauth2;
 	int64_t now = mn_loop_now(call->loop), left;
+	const bool hosted = call->event.link != NULL;
 	bool good, late, refused;
 
 	(void)pthread_mutex_lock(&o->lock);
 	good = o->current != NULL && now < o->hard && !call->fetch.forced;
 	refused = now < o->refused_until && !call->fetch.forced;
 	late = good && now >= o->soft && now >= o->early_at && !refused;
-	if (good && (!late || o->fetching)) {
+	if (good && (!late || o->fetcher != NULL)) {
 		mn_credential_free(call->credential);
 		call->credential = mn_credential_keep(o->current);
 		(void)pthread_mutex_unlock(&o->lock);
@@ -631,7 +636,11 @@ get(struct monime_call *call)
 		    call->fetch.told_text, (long long)(left + 999) / 1000);
 		return;
 	}
-	if (o->fetching) {
+	/*
+	 * A blocking verb does not wait for a loop that the host may not come
+	 * back to: it takes over.
+	 */
+	if (o->fetcher != NULL && (!o->hosted || hosted)) {
 		call->next = on_late;
 		call->fetch.waiter.fire = on_told;
 		call->fetch.waiter.arg = call;
@@ -645,7 +654,8 @@ get(struct monime_call *call)
 		(void)pthread_mutex_unlock(&o->lock);
 		return;
 	}
-	o->fetching = true;
+	o->fetcher = call;
+	o->hosted = hosted;
 	call->fetch.ours = true;
 	call->fetch.early = late;
 	call->fetch.tries = 0;
