@@ -664,7 +664,12 @@ mn_call_block(struct monime_call *call,
 int
 monime_call_result(const struct monime_call *call)
 {
-	return call != NULL ? call->result : MONIME_ENOMEM;
+	if (call == NULL)
+		return MONIME_ENOMEM;
+	/* A child need not have entered the library yet. */
+	if (call->result == MONIME_EPENDING && mn_fork_apart(call->m))
+		return MONIME_ECANCELED;
+	return call->result;
 }
 
 void *

@@ -19,10 +19,13 @@ void mn_fork_close(struct monime *m);
 /* In a child, at its first call: forget what is the parent's. */
 void mn_fork_forget(struct monime *m);
 
+/* Is this a child that has not forgotten yet? */
+#define mn_fork_apart(m)						\
+	(__atomic_load_n((m)->here, __ATOMIC_ACQUIRE) != MN_FORK_HERE)
+
 #define mn_fork_look(m)							\
 	do {								\
-		if (__atomic_load_n((m)->here, __ATOMIC_ACQUIRE) !=	\
-		    MN_FORK_HERE)					\
+		if (mn_fork_apart(m))					\
 			mn_fork_forget(m);				\
 	} while (0)
 
