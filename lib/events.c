@@ -12,6 +12,12 @@
 
 #include "banned.h"
 
+/*
+ * How long a host may go on taking calls before it is sent back to its other
+ * work: the descriptor is readable anew then.
+ */
+#define TURN	4	/* ms */
+
 struct list {
 	struct monime_call *first;
 	struct monime_call **last;
@@ -23,6 +29,7 @@ struct mn_events {
 	struct mn_lanes *lanes;
 	struct list pending;
 	struct list ready;
+	int64_t turn;			/* when this turn began; -1: none */
 };
 
 static void
@@ -45,6 +52,16 @@ take(struct list *list, struct monime_call *call)
 	call->event.link = NULL;
 }
 
+/* The call is pending no longer. */
+static void
+leave(struct mn_events *ev, struct monime_call *call)
+{
+	take(&ev->pending, call);
+	mn_loop_let(call->lanes);
+	call->loop = NULL;
+	call->lanes = NULL;
+}
+
 static struct mn_events *
 events(struct monime *m)
 {
@@ -57,6 +74,7 @@ events(struct monime *m)
 		return NULL;
 	ev->pending.last = &ev->pending.first;
 	ev->ready.last = &ev->ready.first;
+	ev->turn = -1;
 	ev->loop = mn_loop_new();
 	if (ev->loop == NULL || mn_loop_fd(ev->loop) < 0) {
 		mn_loop_free(ev->loop);
@@ -118,14 +136,16 @@ mn_events_start(struct monime_call *call,
 	if (call->lanes == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);
 	call->loop = ev->loop;
+	mn_loop_hold(call->lanes);
 	add(&ev->pending, call);
 	call->event.starting = true;
 	begin(call);
 	call->event.starting = false;
-	if (call->result != MONIME_EPENDING) {
-		take(&ev->pending, call);
-		call->loop = NULL;
-	}
+	if (call->result != MONIME_EPENDING)
+		leave(ev, call);
+	else
+		/* Its deadline counts, whatever it waits for. */
+		mn_loop_stir(ev->loop);
 	return call->result;
 }
 
@@ -138,9 +158,8 @@ mn_events_finished(struct monime_call *call)
 	if (call->event.link == NULL || call->event.starting)
 		return;
 	ev = call->m->events;
-	take(&ev->pending, call);
+	leave(ev, call);
 	add(&ev->ready, call);
-	call->loop = NULL;
 	mn_loop_stir(ev->loop);
 }
 
@@ -149,13 +168,31 @@ mn_events_leave(struct monime_call *call)
 {
 	struct mn_events *ev;
 
+	/* What never was on a loop may go in any thread. */
 	if (call->event.link == NULL)
 		return;
 	ev = call->m->events;
+	if (call->result != MONIME_EPENDING) {
+		take(&ev->ready, call);
+		return;
+	}
 	mn_call_abandon(call);
-	take(call->result == MONIME_EPENDING ? &ev->pending : &ev->ready,
-	    call);
+	leave(ev, call);
+}
+
+/*
+ * It is the parent's: what it has there is neither closed nor told.  But a
+ * credential is our own, and nobody is asking about it here.
+ */
+static void
+disown(struct mn_events *ev, struct monime_call *call)
+{
+	take(&ev->pending, call);
 	call->loop = NULL;
+	call->lanes = NULL;
+	if (call->asking)
+		mn_credential_asked(call->credential);
+	call->asking = false;
 }
 
 /* All that is pending is canceled; nobody hears of what is ready. */
@@ -165,11 +202,12 @@ cancel_all(struct mn_events *ev, bool ours)
 	struct monime_call *call;
 
 	while ((call = ev->pending.first) != NULL) {
-		if (ours)
+		if (ours) {
 			mn_call_abandon(call);
-		take(&ev->pending, call);
-		call->loop = NULL;
-		call->lanes = NULL;
+			leave(ev, call);
+		} else {
+			disown(ev, call);
+		}
 		call->result = MONIME_ECANCELED;
 	}
 	while ((call = ev->ready.first) != NULL)
@@ -228,14 +266,22 @@ monime_next(struct monime *m)
 	ev = m->events;
 	if (ev == NULL)
 		return NULL;
+	if (ev->turn < 0)
+		ev->turn = mn_loop_time();
 	while (ev->ready.first == NULL) {
 		if (!mn_loop_run(ev->loop, false))
-			return NULL;
+			goto none;
+		if (mn_loop_time() - ev->turn >= TURN) {
+			mn_loop_stir(ev->loop);
+			goto none;
+		}
 	}
 	call = ev->ready.first;
 	take(&ev->ready, call);
-	/* Whoever takes one at a time is to come back for the others. */
-	if (ev->ready.first != NULL)
-		mn_loop_stir(ev->loop);
+	/* Whoever takes one at a time is to come back. */
+	mn_loop_stir(ev->loop);
 	return call;
+none:
+	ev->turn = -1;
+	return NULL;
 }

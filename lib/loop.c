@@ -22,7 +22,14 @@
 
 #include "banned.h"
 
-#define EVENTS	64	/* taken from the kernel at once */
+/*
+ * What one step does at most, since whoever calls has others to serve: each
+ * of its three parts ends after SLICE, whatever is left, and begins at most so
+ * many transfers.  One event may take some ms by itself: a handshake does.
+ */
+#define SLICE	1000	/* us */
+#define EVENTS	16	/* taken from the kernel at once */
+#define LAUNCHES	8	/* transfers begun, in each lane */
 
 struct mn_socket {
 	int fd;
@@ -51,6 +58,7 @@ struct mn_lanes {
 	struct mn_pool pool[MN_LANES];
 	struct mn_lanes *next;
 	bool retired;
+	unsigned int held;		/* by calls, also those that sleep */
 	void (*drop)(void *owner);
 	void *owner;
 };
@@ -67,8 +75,9 @@ struct mn_loop {
 	int event;			/* an eventfd; -1: not needed yet */
 	int timer;			/* a timerfd; -1: nobody watches */
 	int64_t armed;			/* when it will fire; 0: it will not */
-	bool stirred;			/* the eventfd is readable */
 	int64_t now;
+	int64_t until;			/* of this part of a step; us */
+	bool more;			/* the last step left something */
 	struct mn_lanes *lanes;
 	struct mn_pool **slot;		/* by number - SLOT_POOLS; with holes */
 	size_t slots;
@@ -174,6 +183,32 @@ mn_loop_now(struct mn_loop *l)
 	return l->now;
 }
 
+static int64_t
+micros(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* A part of a step begins. */
+static void
+slice(struct mn_loop *l)
+{
+	l->until = micros() + SLICE;
+}
+
+/* Is its time over?  Then the next step goes on. */
+static bool
+spent(struct mn_loop *l)
+{
+	if (micros() < l->until)
+		return false;
+	l->more = true;
+	return true;
+}
+
 /* libcurl: watch this socket for that. */
 static int
 on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
@@ -275,9 +310,12 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 		(void)close(fd);
 		return CURL_SOCKET_BAD;
 	}
-	t->opened++;
-	t->pool->connecting++;
 	t->pool->open++;
+	/* One for sending again is of use at once: nobody settles it. */
+	if (!t->sent) {
+		t->opened++;
+		t->pool->connecting++;
+	}
 	return fd;
 }
 
@@ -288,6 +326,11 @@ on_close(void *arg, curl_socket_t fd)
 
 	p->open--;
 	forget(p->lanes->loop, fd);
+	/*
+	 * A child that has not entered the library yet has it open, too: so
+	 * epoll would not let go of it, and tell of it for ever.
+	 */
+	(void)epoll_ctl(p->lanes->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
 	return close(fd);
 }
 
@@ -518,8 +561,9 @@ static void
 admit(struct mn_pool *p)
 {
 	struct mn_transfer *t;
+	int n;
 
-	while ((t = p->first) != NULL && admits(p)) {
+	for (n = 0; n < LAUNCHES && (t = p->first) != NULL && admits(p); n++) {
 		queue_remove(t);
 		launch(p, t);
 	}
@@ -540,15 +584,19 @@ enqueue(struct mn_pool *p, struct mn_transfer *t)
 static void
 drain(struct mn_pool *p)
 {
+	struct mn_loop *l = p->lanes->loop;
 	struct mn_transfer *t;
 	CURLMsg *msg;
 	CURLcode code;
 	char *private = NULL;
 	bool again;
-	int left;
+	int left, n;
 
-	while (p->multi != NULL &&
-	    (msg = curl_multi_info_read(p->multi, &left)) != NULL) {
+	/* One at least, so that every lane gets on. */
+	for (n = 0; p->multi != NULL && (n == 0 || !spent(l)); n++) {
+		msg = curl_multi_info_read(p->multi, &left);
+		if (msg == NULL)
+			break;
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		code = msg->data.result;
@@ -572,8 +620,10 @@ static void
 fire(struct mn_loop *l)
 {
 	struct mn_timer *timer;
+	int n;
 
-	while (l->timers > 0 && l->heap[1]->at <= l->now) {
+	for (n = 0; l->timers > 0 && l->heap[1]->at <= l->now &&
+	    (n == 0 || !spent(l)); n++) {
 		timer = l->heap[1];
 		mn_loop_unset(l, timer);
 		timer->fire(timer->arg);
@@ -727,11 +777,27 @@ mn_loop_retire(struct mn_lanes *lanes)
 	mn_loop_stir(lanes->loop);
 }
 
+void
+mn_loop_hold(struct mn_lanes *lanes)
+{
+	lanes->held++;
+}
+
+void
+mn_loop_let(struct mn_lanes *lanes)
+{
+	lanes->held--;
+	if (lanes->retired)
+		mn_loop_stir(lanes->loop);
+}
+
 static bool
 busy(const struct mn_lanes *lanes)
 {
 	size_t i;
 
+	if (lanes->held > 0)
+		return true;
 	for (i = 0; i < MN_LANES; i++) {
 		if (lanes->pool[i].active > 0 || lanes->pool[i].first != NULL)
 			return true;
@@ -799,8 +865,7 @@ mn_loop_forget(struct mn_loop *l)
 	 * the parent's: its memory stays as it is, where a search for leaks
 	 * finds it.
 	 */
-	l->forgotten = forgotten;
-	forgotten = l;
+	l->forgotten = __atomic_exchange_n(&forgotten, l, __ATOMIC_ACQ_REL);
 }
 
 struct mn_loop *
@@ -846,6 +911,8 @@ patience(const struct mn_loop *l)
 {
 	int64_t ms;
 
+	if (l->more)
+		return 0;
 	if (l->timers == 0)
 		return -1;
 	ms = l->heap[1]->at - l->now;
@@ -872,9 +939,9 @@ mn_loop_stir(struct mn_loop *l)
 	uint64_t one = 1;
 
 	/* Where nobody watches, whoever stirs goes on to run it. */
-	if (l->timer < 0 || l->stirred)
+	if (l->timer < 0)
 		return;
-	l->stirred = true;
+	/* Also where it is readable: somebody may watch for edges. */
 	(void)!write(l->event, &one, sizeof(one));
 }
 
@@ -921,7 +988,6 @@ wake(struct mn_loop *l)
 	struct mn_waiter *w;
 	uint64_t count;
 
-	l->stirred = false;
 	(void)!read(l->event, &count, sizeof(count));
 	/* fire() may take any of them from the list: begin anew after each. */
 	for (w = l->waiters; w != NULL; ) {
@@ -1011,14 +1077,14 @@ drain_all(struct mn_loop *l)
 	}
 }
 
-/* Is a deadline due, or may something of a queue go? */
+/* Is something left, a deadline due, or may something of a queue go? */
 static bool
 due(const struct mn_loop *l)
 {
 	const struct mn_lanes *lanes;
 	const struct mn_pool *p;
 
-	if (l->timers > 0 && l->heap[1]->at <= l->now)
+	if (l->more || (l->timers > 0 && l->heap[1]->at <= l->now))
 		return true;
 	for (lanes = l->lanes; lanes != NULL; lanes = lanes->next) {
 		for (p = lanes->pool; p < lanes->pool + MN_LANES; p++) {
@@ -1040,11 +1106,17 @@ mn_loop_run(struct mn_loop *l, bool wait)
 	if (wait && idle(l))
 		return false;
 	mn_loop_clock(l);
-	n = epoll_wait(l->epoll, event, EVENTS, wait ? patience(l) : 0);
+	n = epoll_wait(l->epoll, event, EVENTS, wait && !due(l) ?
+	    patience(l) : 0);
 	mn_loop_clock(l);
-	for (i = 0; i < n; i++)
+	l->more = false;
+	slice(l);
+	/* What is not seen to now is still there for the next step. */
+	for (i = 0; i < n && (i == 0 || !spent(l)); i++)
 		dispatch(l, &event[i]);
+	slice(l);
 	fire(l);
+	slice(l);
 	drain_all(l);
 	arm(l);
 	return n > 0 || due(l);

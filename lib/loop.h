@@ -60,6 +60,14 @@ struct mn_lanes *mn_loop_open(struct mn_loop *l,
     const struct mn_wire_config *config, void (*drop)(void *owner),
     void *owner);
 void mn_loop_retire(struct mn_lanes *lanes);
+
+/*
+ * Whoever will start transfers in the lanes holds them until it lets go:
+ * between two transfers nothing else keeps retired ones.
+ */
+void mn_loop_hold(struct mn_lanes *lanes);
+void mn_loop_let(struct mn_lanes *lanes);
+
 struct mn_loop *mn_loop_of(const struct mn_lanes *lanes);
 
 /*
