@@ -147,6 +147,10 @@ $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(SUPPORT) \
 	    $(filter %.o,$^) -L$(BUILD) -lmonime -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lcmocka \
 	    -lpthread
 
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(SUPPORT) $(LIBRARY)
+	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $(filter %.o,$^) -L$(BUILD) \
+	    -lmonime -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lpthread
+
 UNIT_BIN = $(UNIT:%=$(BUILD)/tests/unit/%)
 INTEGRATION_BIN = $(INTEGRATION:%=$(BUILD)/tests/integration/%)
 
