@@ -12,7 +12,6 @@
  * MONIME_TEST_ROUNDS is the number of opens in the swap test.
  */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <dirent.h>
 #include <fcntl.h>
