@@ -65,7 +65,8 @@ LIBRARY	= $(BUILD)/libmonime.so.$(VERSION)
 COMMAND	= $(BUILD)/monime
 
 .PHONY: all lib cli demo sandbox check check-unit check-integration check-cli \
-	check-asan check-valgrind lint install clean help
+	check-asan check-tsan check-valgrind check-peers lint install clean \
+	help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -136,16 +137,11 @@ LDFLAGS_test_transfer = -Wl,-z,muldefs
 LDFLAGS_test_oauth2 = -Wl,--export-dynamic
 LDFLAGS_test_rotation = -Wl,--export-dynamic
 LDFLAGS_test_bench = -Wl,--export-dynamic
+LDFLAGS_test_peers = -Wl,--export-dynamic
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \
 	    $(DEP_LIBS) -lcmocka
-
-$(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(SUPPORT) \
-    $(LIBRARY)
-	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ \
-	    $(filter %.o,$^) -L$(BUILD) -lmonime -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lcmocka \
-	    -lpthread
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $(filter %.o,$^) -L$(BUILD) \
@@ -153,6 +149,13 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(SUPPORT) $(LIBRARY)
 
 UNIT_BIN = $(UNIT:%=$(BUILD)/tests/unit/%)
 INTEGRATION_BIN = $(INTEGRATION:%=$(BUILD)/tests/integration/%)
+PEERS_BIN = $(BUILD)/tests/peers/test_peers
+
+$(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
+    $(SUPPORT) $(LIBRARY)
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ \
+	    $(filter %.o,$^) -L$(BUILD) -lmonime \
+	    -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lcmocka -lpthread
 
 ## check            install what is missing, build, run every test and lint
 check:
@@ -173,6 +176,23 @@ check-integration: $(INTEGRATION_BIN) $(COMMAND)
 ## check-cli        the installed command against the sandbox
 check-cli: all
 	$(Q)BUILD=$(BUILD) tests/cli/run
+
+## check-peers      OAuth 2.0 against the servers of others, which npm installs
+check-peers:
+	$(Q)packaging/need build check
+	$(Q)tests/peers/run $(BUILD)/peers; s=$$?; \
+	    test $$s -eq 3 && exit 0; test $$s -eq 0 || exit $$s; \
+	    $(MAKE) --no-print-directory $(PEERS_BIN) && \
+	    tests/run $(PEERS_BIN)
+
+## check-tsan       the tests of threads under the thread sanitizer
+check-tsan:
+	$(Q)packaging/need build check
+	$(Q)TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1 \
+	    $(MAKE) --no-print-directory BUILD=$(BUILD)/tsan \
+	    SANITIZE='-fsanitize=thread -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
+	    CFLAGS='-O1 -g' HARDEN= lib check-integration
+	@echo 'check-tsan: all passed'
 
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 check-asan:

@@ -298,6 +298,13 @@ crew_wait(int n)
 		fail_row(__FILE__, __LINE__, "a thread: %s", wrong);
 }
 
+/* Tell the sandbox something whose answer is no news. */
+static void UNUSED
+control(const char *path, const char *json)
+{
+	json_object_put(sandbox_post(sandbox, path, json));
+}
+
 /* A number that the sandbox counts for all listeners together. */
 static long UNUSED
 total(const char *what)

@@ -908,8 +908,7 @@ test_early_refresh_that_fails_keeps_the_old_token(void **state)
 		ask(m, "POST", COLLECTIONS, rows[i].want);
 		assert_row(sandbox_effects(sandbox) == 21);
 		/* And when the endpoint is back, so are we. */
-		json_object_put(sandbox_post(sandbox, "/reset",
-		    "{\"only\": [\"faults\"]}"));
+		control("/reset", "{\"only\": [\"faults\"]}");
 		move_clock(31000);
 		ask(m, "POST", COLLECTIONS, MONIME_OK);
 		monime_close(m);
