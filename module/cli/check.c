@@ -162,6 +162,8 @@ const struct mn_cli_command mn_check = {
 "Without --token-file it is the profile's own credential that the API is\n"
 "asked about.  With it, a token that somebody presents is judged as a server\n"
 "would judge it: by the profile's environment, Space and \"accept\".\n"
+"With OAuth 2.0 a new access token is fetched, and its scope and lifetime are\n"
+"told; with check.path it has to open that as well.\n"
 "A token is never an argument, since every process may read those.\n",
 	.examples =
 "  monime check test/payouts\n"

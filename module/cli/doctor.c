@@ -115,7 +115,7 @@ examine(struct mn_examination *x)
 		r = r && mn_doctor_environment(x, fd[i], environments[i]);
 		(void)close(fd[i]);
 	}
-	return r && !x->findings.failed;
+	return r && !x->findings.failed && !x->notes.failed;
 }
 
 static void
@@ -124,6 +124,11 @@ print_lines(const struct mn_examination *x)
 	const struct mn_finding *f;
 	size_t i;
 
+	for (i = 0; i < x->notes.n; i++) {
+		f = &x->notes.item[i];
+		mn_output_line(stdout, f->profile, MN_DOUBT, "%s",
+		    f->problem);
+	}
 	for (i = 0; i < x->findings.n; i++) {
 		f = &x->findings.item[i];
 		mn_output_line(stdout, f->profile, MN_PLAIN, "%s%s%s",
@@ -142,17 +147,16 @@ print_lines(const struct mn_examination *x)
 		    x->folder.n);
 }
 
-static void
-print_json(const struct mn_examination *x)
+static struct json_object *
+json_findings(const struct mn_findings *findings)
 {
-	struct json_object *o = mn_output_json_object();
 	struct json_object *list = mn_output_json_list();
 	struct json_object *item;
 	const struct mn_finding *f;
 	size_t i;
 
-	for (i = 0; i < x->findings.n; i++) {
-		f = &x->findings.item[i];
+	for (i = 0; i < findings->n; i++) {
+		f = &findings->item[i];
 		item = mn_output_json_object();
 		mn_output_json_string(item, "profile", f->profile);
 		mn_output_json_string(item, "rule", f->rule);
@@ -161,12 +165,21 @@ print_json(const struct mn_examination *x)
 		    f->mend : NULL);
 		mn_output_json_append(list, item);
 	}
+	return list;
+}
+
+static void
+print_json(const struct mn_examination *x)
+{
+	struct json_object *o = mn_output_json_object();
+
 	mn_output_json_string(o, "folder", x->cli->folder);
 	mn_output_json_number(o, "profiles", (int64_t)x->folder.n);
 	mn_output_json_bool(o, "online", x->online);
 	mn_output_json_number(o, "asked", (int64_t)x->asked);
 	mn_output_json_number(o, "unknown", (int64_t)x->unknown);
-	mn_output_json_add(o, "findings", list);
+	mn_output_json_add(o, "findings", json_findings(&x->findings));
+	mn_output_json_add(o, "notes", json_findings(&x->notes));
 	(void)mn_output_json_print(stdout, o, false);
 }
 
@@ -180,6 +193,7 @@ release(struct mn_examination *x)
 	free(x->file);
 	free(x->holder);
 	mn_findings_free(&x->findings);
+	mn_findings_free(&x->notes);
 	mn_folder_free(&x->folder);
 }
 

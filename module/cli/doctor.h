@@ -23,6 +23,7 @@ struct mn_examination {
 
 	struct mn_folder folder;	/* all profiles */
 	struct mn_findings findings;
+	struct mn_findings notes;	/* dates that come soon */
 	bool unreadable;	/* a folder that this user may not read */
 	size_t asked;		/* credentials that the API judged */
 	size_t unknown;		/* and about which nobody knows */

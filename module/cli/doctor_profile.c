@@ -187,6 +187,22 @@ judge_expiry(struct mn_examination *x, const struct mn_row *row)
 	    "a new credential", p->path, mn_row_date(p->expires, buf));
 }
 
+/* Days left, where they are few: nothing has to be mended yet. */
+static void
+note_date(struct mn_examination *x, const struct mn_row *row, const char *key,
+    int64_t day)
+{
+	struct mn_text mend = MN_TEXT_INIT(MEND_MAX);
+	int64_t left = day - x->now / MN_DAY;
+	char buf[MN_DATE_SIZE];
+
+	if (day < 0 || left < 0 || left >= MN_SOON)
+		return;
+	mn_findings_add(&x->notes, row->name, key, &mend,
+	    "%s is %s: %" PRId64 " days left", key, mn_row_date(day, buf),
+	    left);
+}
+
 /* What the library warns of at any time; dates are judged above. */
 static void
 judge_warnings(struct mn_examination *x, const struct mn_row *row)
@@ -279,6 +295,8 @@ mn_doctor_profile(struct mn_examination *x, const char *name)
 		judge_owner(x, &row);
 		judge_expiry(x, &row);
 		judge_rotation(x, &row);
+		note_date(x, &row, "rotate_by", row.p->rotate_by);
+		note_date(x, &row, "expires", row.p->expires);
 		judge_warnings(x, &row);
 		r = remember(x, &row);
 	}

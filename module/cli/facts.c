@@ -15,6 +15,7 @@
 #define CHECK	MN_FACTS_CHECK
 #define REQUEST	MN_FACTS_REQUEST
 #define NUMBER	(1 << 2)
+#define SECONDS	(1 << 3)	/* and say so where people read it */
 
 /* By monime(3).  label NULL: for scripts alone. */
 static const struct {
@@ -29,6 +30,8 @@ static const struct {
 	{ "origin-address", "seen from", CHECK },
 	{ "origin-country", "country", CHECK },
 	{ "fingerprint", "fingerprint", CHECK },
+	{ "token-scope", "scope", CHECK },
+	{ "token-expires-in", "lifetime", CHECK | NUMBER | SECONDS },
 	{ "reason", "reason", CHECK | REQUEST },
 	{ "message", "message", CHECK | REQUEST },
 	{ "retry-after", "retry after", CHECK | REQUEST | NUMBER },
@@ -53,8 +56,9 @@ mn_facts_print(FILE *f, const char *profile, const struct monime_call *call)
 	for (i = 0; i < FACTS; i++) {
 		value = monime_call_get(call, facts[i].name);
 		if (value != NULL && facts[i].label != NULL)
-			mn_output_line(f, profile, MN_PLAIN, "%-12s %s",
-			    facts[i].label, value);
+			mn_output_line(f, profile, MN_PLAIN, "%-12s %s%s",
+			    facts[i].label, value,
+			    facts[i].kinds & SECONDS ? " s" : "");
 	}
 }
 

@@ -15,9 +15,6 @@
 
 #include "banned.h"
 
-/* The day from which a date is shown as a warning. */
-#define SOON	14
-
 enum column {
 	PROVIDER,
 	OWNER,
@@ -105,7 +102,7 @@ date(int64_t day, int64_t now, enum mn_colour *colour)
 		mn_text_add(&t, "%lld d)", (long long)left);
 	if (left < 0)
 		*colour = MN_BAD;
-	else if (left < SOON && *colour == MN_PLAIN)
+	else if (left < MN_SOON && *colour == MN_PLAIN)
 		*colour = MN_DOUBT;
 	return take(&t);
 }

@@ -12,6 +12,7 @@
 #include "profile.h"
 
 #define MN_DAY	86400
+#define MN_SOON	14		/* days left of a date that is worth a look */
 
 struct mn_row {
 	const char *name;	/* the folder's */

@@ -339,6 +339,39 @@ class Check(Case):
         target = SERVER.control("/log")["requests"][-1]["target"]
         self.assertEqual(target, "/v1/bank_accounts/bac_sandbox")
 
+    def breb(self, *lines):
+        self.write("test/breb.conf", "\n".join((
+            'provider = "mono";', 'product = "breb";',
+            'base_url = "%s";' % SERVER.origins["mono_sandbox"],
+            'owner = "Ada";', 'purpose = "tests";',
+            'rotate_by = "%s";' % day(90),
+            'oauth2 = {', 'client_id = "%s";' %
+            SERVER.tokens["oauth_client_id"],
+            'client_secret = "%s";' % SERVER.tokens["oauth_client_secret"])
+            + lines + ("};", "")))
+
+    def test_oauth_tells_scope_and_lifetime_and_no_token(self):
+        self.breb('scope = "collections outgoing_transfers";')
+        for more in ((), ("-v",)):
+            done = self.run_cli(0, "check", "test/breb", *more)
+            self.assertTrue(done.out.startswith("test/breb: accepted\n"))
+            self.assertIn("scope        collections outgoing_transfers\n",
+                          done.out)
+            self.assertRegex(done.out, r"lifetime     (3600|3599) s\n")
+            self.assertNotIn("canary_oauth", done.out + done.err)
+            self.assertNotIn("canary_refresh", done.out + done.err)
+        told = self.run_cli(0, "check", "test/breb", "--json").json()
+        self.assertEqual(told["token_scope"],
+                         "collections outgoing_transfers")
+        self.assertIn(told["token_expires_in"], (3600, 3599))
+        self.assertEqual(SERVER.control("/counts")["token_requests"], 3)
+
+    def test_oauth_that_is_refused_is_no(self):
+        self.breb('scope = "everything";')
+        out = self.run_cli(1, "check", "test/breb").out
+        self.assertIn("test/breb: denied\n", out)
+        self.assertRegex(out, "cause .*reason invalid_scope")
+
     def test_refused_credential_is_no_with_cause_and_mend(self):
         self.write("test/payouts.token", SERVER.tokens["revoked_test"])
         for status in (200, 401):
@@ -738,6 +771,24 @@ class Doctor(Case):
         self.assertIn("nothing to mend", done.out)
         self.assertEqual(self.findings(), [])
         self.assertEqual(SERVER.traffic(), 0)
+
+    def test_days_left_are_told_and_are_no_finding(self):
+        self.change("test/payouts.conf", 'rotate_by = "[^"]*"',
+                    'rotate_by = "%s"' % day(13))
+        self.add("test/payouts.conf", 'expires = "%s";\n' % day(0))
+        out = self.run_cli(0, "doctor").out
+        self.assertIn("test/payouts: rotate_by is %s: 13 days left\n" %
+                      day(13), out)
+        self.assertIn("test/payouts: expires is %s: 0 days left\n" %
+                      day(0), out)
+        self.assertIn("nothing to mend", out)
+        notes = self.run_cli(0, "doctor", "--json").json()["notes"]
+        self.assertEqual([(n["profile"], n["rule"]) for n in notes],
+                         [("test/payouts", "rotate_by"),
+                          ("test/payouts", "expires")])
+        self.change("test/payouts.conf", 'rotate_by = "[^"]*"',
+                    'rotate_by = "%s"' % day(14))
+        self.assertNotIn("rotate_by", self.run_cli(0, "doctor").out)
 
     def test_no_owner(self):
         self.change("test/payouts.conf", "owner = .*\n", "# no newline")
