@@ -897,9 +897,10 @@ test_early_refresh_that_fails_keeps_the_old_token(void **state)
 			ask(m, "POST", COLLECTIONS, MONIME_OK);
 		/*
 		 * One try, and the next one not before some seconds; libcurl
-		 * itself sends again where a kept connection dies.
+		 * itself sends again where it was a kept connection that died.
 		 */
-		assert_row(sandbox_requests(sandbox, SERVER) == 2 + 20 + 1 +
+		assert_row(sandbox_requests(sandbox, SERVER) >= 2 + 20 + 1 &&
+		    sandbox_requests(sandbox, SERVER) <= 2 + 20 + 1 +
 		    (size_t)same(rows[i].name, "dropped"));
 		assert_logged("the old access token is still good", 1);
 		move_clock(17000);	/* 98 s: the hard expiry is at 100 */
