@@ -542,14 +542,13 @@ test_deprecated_version_is_told_once_an_hour(void **state)
 
 /* A new key that is none, and the one before it. */
 static void
-test_slip_in_a_rotation_is_benched_and_the_former_serves(void **state)
+test_slip_is_benched_and_the_former_key_serves(void **state)
 {
 	static const char *const servers[] = { "monime", "mono_sandbox" };
 	static const char *const tokens[] = { "test", "mono_sandbox" };
 	static const char *const paths[] = { LISTS, BANKS };
 	static const char *const writes[] = { PAYOUTS, TRANSFERS };
-	/* Until it is benched. */
-	static const size_t refused[] = { 2, 3 };
+	static const size_t refused[] = { 2, 3 };	/* until benched */
 	struct monime *m;
 	size_t i;
 	int j;
@@ -628,8 +627,7 @@ main(void)
 		LIVING(test_check_of_our_own_always_asks),
 		LIVING(test_64_threads_with_a_revoked_key_make_one_token_test),
 		LIVING(test_deprecated_version_is_told_once_an_hour),
-		LIVING(
-		    test_slip_in_a_rotation_is_benched_and_the_former_serves),
+		LIVING(test_slip_is_benched_and_the_former_key_serves),
 		LIVING(test_answer_after_a_resend_is_the_last_one),
 	};
 

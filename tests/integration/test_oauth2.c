@@ -807,7 +807,7 @@ test_tokens_that_are_always_refused_are_benched(void **state)
 	ask(m, "GET", COLLECTIONS, MONIME_OK);
 	monime_close(m);
 
-	/* A 401 on one path, among others that are good, benches nothing. */
+	/* A 401 on one path, among 2xx on others, benches nothing. */
 	sandbox_reset(sandbox);
 	m = open_breb("", "");
 	faultf(J({"path": "/api/v1/target_resolutions", "status": 401,

@@ -691,6 +691,146 @@ test_id_is_of_letters_digits_and_two_signs(void **state)
 	end_rows();
 }
 
+/* The answer of a token endpoint: RFC 6749 5.1. */
+static bool
+token(const char *body, size_t len, struct mn_answer_token *t,
+    const char **why)
+{
+	char *copy = exact(body, len + 1);
+	bool r;
+
+	copy[len] = '\0';
+	*why = NULL;
+	r = mn_answer_token(copy, len, t, why);
+	assert_true(r == (*why == NULL));
+	assert_true(r == (t->token != NULL));
+	free(copy);
+	return r;
+}
+
+#define TOKEN	"\"access_token\": \"canary\", "
+#define BEARER	"\"token_type\": \"Bearer\""
+
+static void
+test_token_answer_is_taken_apart(void **state)
+{
+	static const struct {
+		const char *body;
+		int64_t lifetime;
+		const char *scope;
+	} rows[] = {
+		{ "{" TOKEN BEARER "}", 0, "" },
+		{ "{" TOKEN "\"token_type\": \"bEARER\"}", 0, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": 3600}", 3600, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": \"3600\"}", 3600, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": 3600.5}", 3600, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": 0}", 0, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": -1}", 0, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": \"-1\"}", 0, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": \"\"}", 0, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": null}", 0, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": {}}", 0, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": "
+		  "9223372036854775807}", INT64_MAX, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": "
+		  "\"9223372036854775808\"}", INT64_MAX, "" },
+		{ "{" TOKEN BEARER ", \"expires_in\": 1e300}", INT64_MAX,
+		  "" },
+		{ "{" TOKEN BEARER ", \"scope\": \"a b:readonly\"}", 0,
+		  "a b:readonly" },
+		{ "{" TOKEN BEARER ", \"scope\": \"a\\nb\"}", 0, "" },
+		{ "{" TOKEN BEARER ", \"scope\": [\"a\"]}", 0, "" },
+		{ "{" TOKEN BEARER ", \"refresh_token\": \"canary_r\", "
+		  "\"id_token\": 7}", 0, "" },
+	};
+	struct mn_answer_token t;
+	const char *why;
+	bool r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(rows); i++) {
+		r = token(rows[i].body, strlen(rows[i].body), &t, &why);
+		ROW(r && strcmp(mn_secret_get(t.token), "canary") == 0 &&
+		    t.lifetime == rows[i].lifetime &&
+		    strcmp(t.scope, rows[i].scope) == 0, "%s: %s, %lld, %s",
+		    rows[i].body, r ? "read" : why, (long long)t.lifetime,
+		    t.scope);
+		mn_secret_free(t.token);
+	}
+	end_rows();
+}
+
+static void
+test_answer_without_a_bearer_token_is_none(void **state)
+{
+	static const char *const rows[] = {
+		"", "null", "[]", "\"canary\"", "{}", "{" BEARER "}",
+		"{\"access_token\": \"canary\"}",
+		"{" TOKEN "\"token_type\": \"mac\"}",
+		"{" TOKEN "\"token_type\": \"Bearer \"}",
+		"{" TOKEN "\"token_type\": \"Bearer\\u0000\"}",
+		"{" TOKEN "\"token_type\": null}",
+		"{\"access_token\": \"\", " BEARER "}",
+		"{\"access_token\": 7, " BEARER "}",
+		"{\"access_token\": [\"canary\"], " BEARER "}",
+		"{\"access_token\": \"can ary\", " BEARER "}",
+		"{\"access_token\": \"canary\\r\\nX: y\", " BEARER "}",
+		"{\"access_token\": \"canary\\u0000\", " BEARER "}",
+		"{\"access_token\": \"canary\xc3\xbc\", " BEARER "}",
+		"{" TOKEN TOKEN BEARER "}",
+		"{" TOKEN BEARER "} x",
+		"{'access_token': 'canary', 'token_type': 'Bearer'}",
+	};
+	struct mn_answer_token t;
+	const char *why;
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < ROWS(rows); i++)
+		ROW(!token(rows[i], strlen(rows[i]), &t, &why), "%s", rows[i]);
+	end_rows();
+
+	/* Nor is one that was cut. */
+	len = strlen("{" TOKEN BEARER "}");
+	for (i = 0; i < len; i++)
+		assert_false(token("{" TOKEN BEARER "}", i, &t, &why));
+}
+
+static void
+test_object_is_written_as_json(void **state)
+{
+	static const struct mn_parameter rows[] = {
+		{ "grant_type", "client_credentials" },
+		{ "a", "" },
+		{ "b", "\"\\/\b\f\n\r\t\x01\x7f" },
+		{ "c", "\xc3\xbc \xf0\x9f\x92\xb0" },
+		{ "d\"", "'" },
+	};
+	struct mn_text t = MN_TEXT_INIT(65536);
+	struct mn_text small = MN_TEXT_INIT(10);
+
+	(void)state;
+	assert_true(mn_answer_object(rows, ROWS(rows), &t));
+	assert_string_equal(mn_text_get(&t),
+	    "{\"grant_type\":\"client_credentials\",\"a\":\"\","
+	    "\"b\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7f\","
+	    "\"c\":\"\xc3\xbc \xf0\x9f\x92\xb0\",\"d\\\"\":\"'\"}");
+	mn_text_free(&t);
+	assert_true(mn_answer_object(rows, 0, &t));
+	assert_string_equal(mn_text_get(&t), "{}");
+	mn_text_free(&t);
+	assert_false(mn_answer_object(rows, ROWS(rows), &small));
+	mn_text_free(&small);
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	return mn_secret_init() ? 0 : -1;
+}
+
 int
 main(void)
 {
@@ -716,7 +856,10 @@ main(void)
 		cmocka_unit_test(
 		    test_message_is_cut_at_512_and_not_within_a_character),
 		cmocka_unit_test(test_id_is_of_letters_digits_and_two_signs),
+		cmocka_unit_test(test_token_answer_is_taken_apart),
+		cmocka_unit_test(test_answer_without_a_bearer_token_is_none),
+		cmocka_unit_test(test_object_is_written_as_json),
 	};
 
-	return cmocka_run_group_tests_name("answer", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("answer", tests, start, NULL);
 }

@@ -346,6 +346,34 @@ test_hex_is_lower_case_and_whole(void **state)
 	decodings(mn_secret_from_hex, rows, ROWS(rows));
 }
 
+/* RFC 4648 10, and bytes of which two alphabets differ. */
+static void
+test_base64_is_written_standard_and_padded(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" },
+		{ "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" },
+		{ "\xfb\xff\xfe", "+//+" },
+		{ "Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==" },
+	};
+	struct mn_secret *s, *out;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(rows); i++) {
+		s = mn_secret_copy(MN_SECRET_GUARDED, rows[i][0],
+		    strlen(rows[i][0]));
+		out = mn_secret_to_base64(s);
+		ROW(strcmp(mn_secret_get(out), rows[i][1]) == 0 &&
+		    mn_secret_len(out) == strlen(rows[i][1]), "%s: %s",
+		    rows[i][1], mn_secret_get(out));
+		mn_secret_free(s);
+		mn_secret_free(out);
+	}
+	end_rows();
+}
+
 static void
 test_nul_in_an_encoding_is_refused(void **state)
 {
@@ -372,6 +400,7 @@ main(void)
 		cmocka_unit_test(test_sha256_of_fips_180),
 		cmocka_unit_test(test_hmac_sha256_of_rfc_4231),
 		cmocka_unit_test(test_base64_is_standard_and_padded),
+		cmocka_unit_test(test_base64_is_written_standard_and_padded),
 		cmocka_unit_test(test_hex_is_lower_case_and_whole),
 		cmocka_unit_test(test_nul_in_an_encoding_is_refused),
 	};
