@@ -138,6 +138,8 @@ LDFLAGS_test_oauth2 = -Wl,--export-dynamic
 LDFLAGS_test_rotation = -Wl,--export-dynamic
 LDFLAGS_test_bench = -Wl,--export-dynamic
 LDFLAGS_test_peers = -Wl,--export-dynamic
+# Not linked with the library, which it loads.
+LDFLAGS_test_host = -Wl,--as-needed
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \
@@ -203,6 +205,17 @@ check-asan:
 	    SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
 	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration check-cli
 	@echo 'check-asan: all passed'
+
+## check-tsan       what has threads under the thread sanitizer
+TSAN_TESTS = test_events test_threads test_oauth2 test_bench test_handle
+check-tsan:
+	$(Q)packaging/need build check
+	$(Q)TSAN_OPTIONS='halt_on_error=0 exitcode=66 second_deadlock_stack=1 \
+	    suppressions=$(CURDIR)/tests/tsan.supp' MONIME_TESTS_SLOW=1 \
+	    $(MAKE) --no-print-directory BUILD=$(BUILD)/tsan \
+	    SANITIZE='-fsanitize=thread -U_FORTIFY_SOURCE' CFLAGS='-O1 -g' \
+	    HARDEN= INTEGRATION='$(TSAN_TESTS)' check-integration
+	@echo 'check-tsan: all passed'
 
 ## check-valgrind   the unit tests under valgrind
 check-valgrind:

@@ -81,6 +81,23 @@ await_nothing(struct monime *m, int64_t ms)
 		    monime_call_result(call), monime_call_error(call));
 }
 
+/*
+ * Nothing is left to do.  A wake-up or two for nothing may come: a deadline of
+ * somebody who has gone.
+ */
+static void UNUSED
+assert_quiet(struct monime *m)
+{
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		await_nothing(m, 0);
+		if (!readable(monime_fd(m), 20))
+			return;
+	}
+	fail_row(__FILE__, __LINE__, "the descriptor stays readable");
+}
+
 /* As await_nothing(), until the sandbox has counted that. */
 static void UNUSED
 await_count(struct monime *m, const char *what, const char *server,

@@ -28,8 +28,7 @@ test_level_triggered_each_call_is_reported_once(void **state)
 	}
 	for (i = 0; i < 5; i++)
 		assert_int_equal(seen[i], 1);
-	assert_null(monime_next(m));
-	assert_false(readable(fd, 50));
+	assert_quiet(m);
 	assert_int_equal(monime_fd(m), fd);
 	monime_close(m);
 }
@@ -111,8 +110,7 @@ take_one_a_time(struct monime *m, int epoll)
 			done++;
 		monime_call_free(call);
 	}
-	assert_null(monime_next(m));
-	assert_false(readable(monime_fd(m), 20));
+	assert_quiet(m);
 }
 
 static void
@@ -151,8 +149,7 @@ test_readable_as_long_as_a_call_is_ready(void **state)
 		if (left > 1)
 			assert_true(readable(fd, PATIENCE));
 	}
-	assert_null(monime_next(m));
-	assert_false(readable(fd, 20));
+	assert_quiet(m);
 	monime_close(m);
 }
 
@@ -209,8 +206,7 @@ test_local_results_come_at_once_and_are_never_reported(void **state)
 	assert_int_equal(monime_request_start(NULL, "GET", ACCOUNTS, NULL,
 	    NULL, 0, NULL, &call), MONIME_ENOMEM);
 	assert_null(call);
-	await_nothing(m, 20);
-	assert_false(readable(monime_fd(m), 0));
+	assert_quiet(m);
 	assert_silence();
 	monime_close(m);
 }
@@ -338,8 +334,7 @@ test_freed_in_the_queue_and_in_flight(void **state)
 	monime_call_free(call[0]);	/* on the wire */
 	await_result(m, call[2], MONIME_OK);
 	await_result(m, call[4], MONIME_OK);
-	await_nothing(m, 20);
-	assert_false(readable(monime_fd(m), 0));
+	assert_quiet(m);
 	/* The connection of the first went with it. */
 	sandbox_wait_down(sandbox, "open", "monime", 1);
 	monime_close(m);
@@ -412,8 +407,7 @@ test_freed_while_it_waits_for_a_token_and_while_it_fetches_one(void **state)
 	/* Nobody is stranded: the third fetches. */
 	await_result(m, heir, MONIME_OK);
 	assert_int_equal(total("token_requests"), 2);
-	await_nothing(m, 0);
-	assert_false(readable(monime_fd(m), 20));
+	assert_quiet(m);
 	monime_close(m);
 }
 
