@@ -64,9 +64,9 @@ INTEGRATION = $(patsubst tests/integration/%.c,%,\
 LIBRARY	= $(BUILD)/libmonime.so.$(VERSION)
 COMMAND	= $(BUILD)/monime
 
-.PHONY: all lib cli demo sandbox check check-unit check-integration check-cli \
-	check-asan check-tsan check-valgrind check-peers lint install clean \
-	help
+.PHONY: all lib cli demo sandbox check check-unit check-integration \
+	check-examples check-cli check-asan check-tsan check-valgrind \
+	check-peers lint install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -149,6 +149,17 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $(filter %.o,$^) -L$(BUILD) \
 	    -lmonime -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lpthread
 
+# Examples are the manual's own: what is there is what is compiled.
+EXAMPLES = poll libevent
+EXAMPLE_BIN = $(EXAMPLES:%=$(BUILD)/tests/examples/%)
+LIBS_libevent = $(shell $(PKG_CONFIG) --libs libevent_core)
+
+$(BUILD)/tests/examples/%: tests/examples/%.c include/monime.h $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=gnu11 -Wall -Wextra -Wshadow $(SANITIZE) \
+	    $(CFLAGS) -Iinclude -o $@ $< -L$(BUILD) -lmonime \
+	    -Wl,-rpath,$(abspath $(BUILD)) $(LIBS_$(@F))
+
 UNIT_BIN = $(UNIT:%=$(BUILD)/tests/unit/%)
 INTEGRATION_BIN = $(INTEGRATION:%=$(BUILD)/tests/integration/%)
 PEERS_BIN = $(BUILD)/tests/peers/test_peers
@@ -163,7 +174,7 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 check:
 	$(Q)packaging/need build check lint
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
-	    check-cli lint
+	    check-examples check-cli lint
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
@@ -174,6 +185,10 @@ check-unit: $(UNIT_BIN)
 check-integration: $(INTEGRATION_BIN) $(COMMAND)
 	$(Q)$(PYTHON) tests/sandbox/test_sandbox.py
 	$(Q)tests/run $(INTEGRATION_BIN)
+
+## check-examples   the event loops of monime(3) against the sandbox
+check-examples: $(EXAMPLE_BIN)
+	$(Q)BUILD=$(BUILD) tests/examples/run
 
 ## check-cli        the installed command against the sandbox
 check-cli: all
@@ -187,15 +202,6 @@ check-peers:
 	    $(MAKE) --no-print-directory $(PEERS_BIN) && \
 	    tests/run $(PEERS_BIN)
 
-## check-tsan       the tests of threads under the thread sanitizer
-check-tsan:
-	$(Q)packaging/need build check
-	$(Q)TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1 \
-	    $(MAKE) --no-print-directory BUILD=$(BUILD)/tsan \
-	    SANITIZE='-fsanitize=thread -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
-	    CFLAGS='-O1 -g' HARDEN= lib check-integration
-	@echo 'check-tsan: all passed'
-
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 check-asan:
 	$(Q)packaging/need build check
@@ -203,7 +209,8 @@ check-asan:
 	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
 	    SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
-	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration check-cli
+	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration \
+	    check-examples check-cli
 	@echo 'check-asan: all passed'
 
 ## check-tsan       what has threads under the thread sanitizer

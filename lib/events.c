@@ -268,19 +268,18 @@ monime_next(struct monime *m)
 		return NULL;
 	if (ev->turn < 0)
 		ev->turn = mn_loop_time();
-	while (ev->ready.first == NULL) {
+	while ((call = ev->ready.first) == NULL) {
 		if (!mn_loop_run(ev->loop, false))
 			goto none;
-		if (mn_loop_time() - ev->turn >= TURN) {
-			mn_loop_stir(ev->loop);
-			goto none;
-		}
+		if (mn_loop_time() - ev->turn >= TURN)
+			goto more;
 	}
-	call = ev->ready.first;
 	take(&ev->ready, call);
 	/* Whoever takes one at a time is to come back. */
 	mn_loop_stir(ev->loop);
 	return call;
+more:
+	mn_loop_stir(ev->loop);
 none:
 	ev->turn = -1;
 	return NULL;

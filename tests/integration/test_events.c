@@ -34,7 +34,7 @@ test_level_triggered_each_call_is_reported_once(void **state)
 }
 
 static void
-test_descriptor_is_close_on_exec_and_non_blocking_to_the_touch(void **state)
+test_descriptor_is_close_on_exec_and_goes_with_its_handle(void **state)
 {
 	struct monime *m = open_test("");
 	int fd = monime_fd(m);
@@ -389,7 +389,7 @@ test_freed_in_back_off(void **state)
 }
 
 static void
-test_freed_while_it_waits_for_a_token_and_while_it_fetches_one(void **state)
+test_freed_while_it_waits_for_a_token_and_fetches_one(void **state)
 {
 	struct monime *m = open_breb("");
 	struct monime_call *fetcher, *waiter, *heir;
@@ -529,7 +529,7 @@ request_own(struct monime *m, int number)
 }
 
 static void
-test_deadline_passes_while_another_thread_fetches_the_token(void **state)
+test_deadline_passes_while_a_thread_fetches_the_token(void **state)
 {
 	struct monime *m = open_breb("timeout = \"400ms\";\n"
 	    "check = { timeout = \"9s\"; };");
@@ -598,7 +598,7 @@ request_twenty(struct monime *m, int number)
 }
 
 static void
-test_blocking_verbs_neither_wait_for_the_loop_nor_are_seen_by_it(void **state)
+test_blocking_verbs_neither_wait_nor_are_seen(void **state)
 {
 	struct monime *m = open_test("connections = 2;");
 	struct monime_call *call[10];
@@ -628,7 +628,7 @@ test_blocking_verbs_neither_wait_for_the_loop_nor_are_seen_by_it(void **state)
 
 /* The host may never come back to the loop that fetches. */
 static void
-test_blocking_verb_takes_over_the_token_that_a_loop_began_with(void **state)
+test_blocking_verb_takes_over_what_a_loop_began(void **state)
 {
 	struct monime *m = open_breb("");
 	struct monime_call *call;
@@ -653,7 +653,7 @@ test_blocking_verb_takes_over_the_token_that_a_loop_began_with(void **state)
 }
 
 static void
-test_loop_that_began_may_go_when_a_blocking_verb_has_taken_over(void **state)
+test_who_began_may_go_when_somebody_took_over(void **state)
 {
 	struct monime *m = open_breb("");
 	struct monime_call *fetcher, *waiter;
@@ -679,7 +679,7 @@ test_loop_that_began_may_go_when_a_blocking_verb_has_taken_over(void **state)
 /* A rotation under way */
 
 static void
-test_call_in_back_off_outlives_the_edition_it_began_with(void **state)
+test_call_in_back_off_outlives_its_edition(void **state)
 {
 	struct monime *m = open_test("reload = \"1s\";");
 	struct monime_call *old, *new;
@@ -744,7 +744,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIVING(test_level_triggered_each_call_is_reported_once),
-		LIVING(test_descriptor_is_close_on_exec_and_non_blocking_to_the_touch),
+		LIVING(test_descriptor_is_close_on_exec_and_goes_with_its_handle),
 		LIVING(test_edge_triggered_all_are_reported),
 		LIVING(test_one_call_taken_for_each_wake_up),
 		LIVING(test_readable_as_long_as_a_call_is_ready),
@@ -756,17 +756,17 @@ main(void)
 		LIVING(test_freed_in_the_queue_and_in_flight),
 		LIVING(test_freed_in_the_handshake),
 		LIVING(test_freed_in_back_off),
-		LIVING(test_freed_while_it_waits_for_a_token_and_while_it_fetches_one),
+		LIVING(test_freed_while_it_waits_for_a_token_and_fetches_one),
 		LIVING(test_closed_with_calls_pending),
 		LIVING(test_closed_with_ready_calls_that_nobody_heard_of),
 		LIVING(test_deadline_passes_without_a_timer_of_the_host),
 		LIVING(test_retries_come_without_a_timer_of_the_host),
-		LIVING(test_deadline_passes_while_another_thread_fetches_the_token),
+		LIVING(test_deadline_passes_while_a_thread_fetches_the_token),
 		LIVING(test_waiting_for_a_token_that_another_thread_fetches),
-		LIVING(test_blocking_verbs_neither_wait_for_the_loop_nor_are_seen_by_it),
-		LIVING(test_blocking_verb_takes_over_the_token_that_a_loop_began_with),
-		LIVING(test_loop_that_began_may_go_when_a_blocking_verb_has_taken_over),
-		LIVING(test_call_in_back_off_outlives_the_edition_it_began_with),
+		LIVING(test_blocking_verbs_neither_wait_nor_are_seen),
+		LIVING(test_blocking_verb_takes_over_what_a_loop_began),
+		LIVING(test_who_began_may_go_when_somebody_took_over),
+		LIVING(test_call_in_back_off_outlives_its_edition),
 		LIVING(test_a_thousand_pending_at_once),
 	};
 

@@ -91,7 +91,7 @@ work_requests(struct monime *m, void *arg)
 }
 
 static void
-test_eight_children_and_the_parents_connection_lives_on(void **state)
+test_eight_children_and_the_connection_lives_on(void **state)
 {
 	struct monime *m = open_test("");
 	pid_t pid[CHILDREN];
@@ -152,7 +152,7 @@ leave_by_free(struct monime *m, void *arg)
 }
 
 static void
-test_no_byte_of_a_child_on_a_connection_of_its_parent(void **state)
+test_no_byte_of_a_child_on_a_parents_connection(void **state)
 {
 	static void (*const ways[])(struct monime *, void *) = {
 		leave_at_once, leave_by_close, leave_by_free, leave_by_exit
@@ -230,7 +230,7 @@ work_loop(struct monime *m, void *arg)
 }
 
 static void
-test_child_has_a_loop_of_its_own_and_the_parents_goes_on(void **state)
+test_child_has_a_loop_and_the_parents_goes_on(void **state)
 {
 	struct monime *m = open_test("connections = 2;");
 	struct monime_call *call[4], *got;
@@ -296,7 +296,7 @@ work_descriptors(struct monime *m, void *arg)
 }
 
 static void
-test_child_closes_its_copies_of_its_parents_descriptors(void **state)
+test_child_closes_its_copies_of_descriptors(void **state)
 {
 	struct monime *m = open_test("");
 	struct monime_call *call;
@@ -332,7 +332,7 @@ work_sleep(struct monime *m, void *arg)
 }
 
 static void
-test_child_that_sleeps_does_not_keep_the_parents_loop_awake(void **state)
+test_child_that_sleeps_keeps_no_loop_awake(void **state)
 {
 	struct monime *m = open_test("timeout = \"500ms\";");
 	struct monime_call *call;
@@ -363,7 +363,7 @@ test_child_that_sleeps_does_not_keep_the_parents_loop_awake(void **state)
 
 /* Nothing of ours gets through exec; what libcurl leaves open is told. */
 static void
-test_program_that_is_run_inherits_no_descriptor_of_ours(void **state)
+test_program_that_is_run_inherits_none_of_ours(void **state)
 {
 	struct monime *m = open_test("");
 	struct monime_call *call;
@@ -491,7 +491,7 @@ work_refused(struct monime *m, void *arg)
 }
 
 static void
-test_child_asks_about_a_credential_that_its_parent_was_asking(void **state)
+test_child_asks_about_what_its_parent_was_asking(void **state)
 {
 	struct monime *m = open_profile("test/t", "monime", "revoked_test",
 	    "");
@@ -683,16 +683,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIVING(test_eight_children_and_the_parents_connection_lives_on),
-		LIVING(test_no_byte_of_a_child_on_a_connection_of_its_parent),
-		LIVING(test_child_has_a_loop_of_its_own_and_the_parents_goes_on),
-		LIVING(test_child_closes_its_copies_of_its_parents_descriptors),
-		LIVING(test_child_that_sleeps_does_not_keep_the_parents_loop_awake),
-		LIVING(test_program_that_is_run_inherits_no_descriptor_of_ours),
+		LIVING(test_eight_children_and_the_connection_lives_on),
+		LIVING(test_no_byte_of_a_child_on_a_parents_connection),
+		LIVING(test_child_has_a_loop_and_the_parents_goes_on),
+		LIVING(test_child_closes_its_copies_of_descriptors),
+		LIVING(test_child_that_sleeps_keeps_no_loop_awake),
+		LIVING(test_program_that_is_run_inherits_none_of_ours),
 		LIVING(test_no_connection_gets_through_exec),
 		LIVING(test_child_uses_the_token_that_its_parent_got),
 		LIVING(test_child_fetches_for_itself_while_its_parent_does),
-		LIVING(test_child_asks_about_a_credential_that_its_parent_was_asking),
+		LIVING(test_child_asks_about_what_its_parent_was_asking),
 		LIVING(test_three_hundred_forks_cross_no_verdict),
 		LIVING(test_children_of_a_server_and_their_children),
 		LIVING(test_strace_sees_no_write_to_an_inherited_descriptor),

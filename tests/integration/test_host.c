@@ -132,7 +132,8 @@ use_library(void)
 	LOAD(request);
 	LOAD(call_free);
 	assert_int_equal(api.open("test/t", folder, &m), MONIME_OK);
-	r = api.request(m, "GET", "/v1/financial-accounts", NULL, NULL, 0, &call);
+	r = api.request(m, "GET", "/v1/financial-accounts", NULL, NULL, 0,
+	    &call);
 	assert_int_equal(r, MONIME_OK);
 	api.call_free(call);
 	api.close(m);

@@ -4,7 +4,7 @@
 import re
 import tempfile
 
-from common import BUILD, CC, Check, files, finish, line_of, read, run
+from common import BUILD, CC, FILES, Check, files, finish, line_of, read, run
 
 EXAMPLE = re.compile(r'^\.\\" example: (\S+\.c)\n\.Bd -literal.*\n((?:.*\n)*?)'
                      r"\.Ed\n", re.M)
@@ -42,9 +42,17 @@ with tempfile.TemporaryDirectory() as folder:
             status, out = run(*CC, "-std=gnu11", "-Wall", "-Wextra", "-Wshadow",
                               "-Werror", "-O1", "-Iinclude", "-o",
                               f"{folder}/program", f"{folder}/{m[1]}",
-                              f"-L{BUILD}", "-lmonime")
+                              f"-L{BUILD}", "-lmonime", "-levent_core")
             check.need(status == 0, where, f"{m[1]}: {out.strip()}")
+            # Those that are also run stand in a file of their own.
+            twin = f"tests/examples/{m[1]}"
+            check.need(twin not in FILES or source.replace("\0", "\\") ==
+                       read(twin).split("*/\n\n", 2)[-1], where,
+                       f"{twin} is not the same")
             count += 1
+    for path in files(r"tests/examples/.*\.c"):
+        check.need(f'example: {path.rsplit("/", 1)[1]}\n' in
+                   read("lib/monime.3"), path, "monime(3) does not print it")
     check.need(count >= 4, "lib/monime.3", f"{count} examples, not four")
 check.done(f"{count} programs compile without a warning and link")
 finish()
