@@ -254,6 +254,21 @@ monime_fd(struct monime *m)
 	return ev != NULL ? mn_loop_fd(ev->loop) : MONIME_ESYS;
 }
 
+/* Take steps until a call is ready; false: nothing is left, or time is up. */
+static bool
+await(struct mn_events *ev)
+{
+	while (ev->ready.first == NULL) {
+		if (!mn_loop_run(ev->loop, false))
+			return false;
+		if (mn_loop_time() - ev->turn >= TURN) {
+			mn_loop_stir(ev->loop);
+			return false;
+		}
+	}
+	return true;
+}
+
 struct monime_call *
 monime_next(struct monime *m)
 {
@@ -268,19 +283,13 @@ monime_next(struct monime *m)
 		return NULL;
 	if (ev->turn < 0)
 		ev->turn = mn_loop_time();
-	while ((call = ev->ready.first) == NULL) {
-		if (!mn_loop_run(ev->loop, false))
-			goto none;
-		if (mn_loop_time() - ev->turn >= TURN)
-			goto more;
+	if (!await(ev)) {
+		ev->turn = -1;
+		return NULL;
 	}
+	call = ev->ready.first;
 	take(&ev->ready, call);
 	/* Whoever takes one at a time is to come back. */
 	mn_loop_stir(ev->loop);
 	return call;
-more:
-	mn_loop_stir(ev->loop);
-none:
-	ev->turn = -1;
-	return NULL;
 }

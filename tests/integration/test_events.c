@@ -34,7 +34,7 @@ test_level_triggered_each_call_is_reported_once(void **state)
 }
 
 static void
-test_descriptor_is_close_on_exec_and_goes_with_its_handle(void **state)
+test_descriptor_is_close_on_exec_and_goes_with_it(void **state)
 {
 	struct monime *m = open_test("");
 	int fd = monime_fd(m);
@@ -744,7 +744,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIVING(test_level_triggered_each_call_is_reported_once),
-		LIVING(test_descriptor_is_close_on_exec_and_goes_with_its_handle),
+		LIVING(test_descriptor_is_close_on_exec_and_goes_with_it),
 		LIVING(test_edge_triggered_all_are_reported),
 		LIVING(test_one_call_taken_for_each_wake_up),
 		LIVING(test_readable_as_long_as_a_call_is_ready),
