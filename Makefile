@@ -130,6 +130,7 @@ LDFLAGS_test_profile = -Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup \
 	  -Wl,--wrap=sodium_malloc
 LDFLAGS_test_webhook = -Wl,--wrap=time
 LDFLAGS_test_loop = -Wl,--wrap=clock_gettime
+LDFLAGS_test_resolve = -Wl,--wrap=curl_version_info
 # It includes the file of lib/ whose static functions it tests.
 LDFLAGS_test_transfer = -Wl,-z,muldefs
 

@@ -167,7 +167,7 @@ test_no_byte_of_a_child_on_a_parents_connection(void **state)
 	call[0] = begin_get(m, ACCOUNTS, NULL);	/* in flight */
 	call[1] = begin_get(m, ACCOUNTS, NULL);	/* queued */
 	await_count(m, "held", "monime", 1);
-	sandbox_post(sandbox, "/reset", J({"only": ["log"]}));
+	json_object_put(sandbox_post(sandbox, "/reset", J({"only": ["log"]})));
 	for (i = 0; i < ROWS(ways) - 1; i++) {
 		child(m, ways[i], call);
 		await_nothing(m, 20);
@@ -179,7 +179,8 @@ test_no_byte_of_a_child_on_a_parents_connection(void **state)
 	}
 	/* One that has its own connection: that alone has bytes. */
 	assert_int_equal(sandbox_release(sandbox), 1);
-	sandbox_post(sandbox, "/reset", J({"only": ["faults"]}));
+	json_object_put(sandbox_post(sandbox, "/reset",
+	    J({"only": ["faults"]})));
 	child(m, ways[i], call);
 	await_result(m, call[0], MONIME_OK);
 	await_result(m, call[1], MONIME_OK);
@@ -245,7 +246,8 @@ test_child_has_a_loop_and_the_parents_goes_on(void **state)
 	child(m, work_loop, call);
 	await_nothing(m, 20);
 	assert_int_equal(sandbox_count(sandbox, "held", "monime"), 2);
-	sandbox_post(sandbox, "/reset", J({"only": ["faults"]}));
+	json_object_put(sandbox_post(sandbox, "/reset",
+	    J({"only": ["faults"]})));
 	for (i = 0; i < 4; i++) {
 		got = await(m, PATIENCE);
 		assert_non_null(got);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Many calls, one after the other and on a loop: memory and descriptors are
+ * flat after the first ones.  MONIME_TESTS_CALLS says how many; 4000 without.
+ */
+
+#include <malloc.h>
+
+#include "loops.h"
+
+#define AT_ONCE	32
+
+static long calls = 4000;
+
+static long
+resident(void)
+{
+	long pages = 0, all;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%ld %ld", &all, &pages), 2);
+	fclose(f);
+	return pages * sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static void
+one_blocking(struct monime *m, long i)
+{
+	ask(m, i % 4 == 3 ? "POST" : "GET",
+	    i % 4 == 3 ? "/v1/payouts" : ACCOUNTS, MONIME_OK);
+}
+
+/* So many are pending; one ends, another begins. */
+static void
+one_on_loop(struct monime *m, long i)
+{
+	struct monime_call *call;
+	long n;
+
+	for (n = i == 0 ? AT_ONCE : 1; n > 0; n--)
+		(void)begin_get(m, ACCOUNTS, NULL);
+	call = await(m, PATIENCE);
+	assert_non_null(call);
+	assert_code(call, monime_call_result(call), MONIME_OK);
+	monime_call_free(call);
+}
+
+static void
+many(const char *name, void (*one)(struct monime *m, long i))
+{
+	struct monime *m = open_test("timeout = \"60s\";");
+	long first = 0, last, i;
+	int fds = 0;
+
+	for (i = 0; i < calls; i++) {
+		one(m, i);
+		/* The sandbox keeps it all. */
+		if (i % 1000 == 999)
+			sandbox_reset(sandbox);
+		if (i == calls / 4) {
+			first = resident();
+			fds = descriptors();
+		}
+	}
+	last = resident();
+	print_message("%s: %ld calls, %ld KiB after a quarter, %ld KiB at "
+	    "the end; descriptors %d, %d\n", name, calls, first, last, fds,
+	    descriptors());
+#ifndef __SANITIZE_ADDRESS__
+#ifndef __SANITIZE_THREAD__
+	assert_true(last <= first + 512);
+#endif
+#endif
+	assert_in_range(descriptors(), 0, fds + 2);
+	monime_close(m);
+}
+
+static void
+test_blocking_calls_leave_nothing(void **state)
+{
+	(void)state;
+	many("blocking", one_blocking);
+}
+
+static void
+test_calls_on_a_loop_leave_nothing(void **state)
+{
+	(void)state;
+	many("loop", one_on_loop);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIVING(test_blocking_calls_leave_nothing),
+		LIVING(test_calls_on_a_loop_leave_nothing),
+	};
+
+	if (getenv("MONIME_TESTS_CALLS") != NULL)
+		calls = atol(getenv("MONIME_TESTS_CALLS"));
+	return cmocka_run_group_tests(tests, common_start, common_stop);
+}
