@@ -133,6 +133,7 @@ LDFLAGS_test_loop = -Wl,--wrap=clock_gettime
 LDFLAGS_test_resolve = -Wl,--wrap=curl_version_info
 # It includes the file of lib/ whose static functions it tests.
 LDFLAGS_test_transfer = -Wl,-z,muldefs
+LDFLAGS_test_attack_call = -Wl,--wrap=malloc
 
 # Their clock_gettime() is the library's, too: living.h.
 LDFLAGS_test_oauth2 = -Wl,--export-dynamic

@@ -187,30 +187,40 @@ mn_call_sleep(struct monime_call *call, int64_t ms,
 		next(call);
 }
 
+/* Forget fact i; another one takes its place. */
+static void
+drop_fact(struct monime_call *call, size_t i)
+{
+	mn_text_free(&call->fact[i].value);
+	call->fact[i] = call->fact[--call->facts];
+}
+
 void
 mn_call_fact(struct monime_call *call, const char *name, const char *fmt, ...)
 {
-	struct mn_text value = MN_TEXT_INIT(FACT_MAX);
+	struct mn_text *value;
 	size_t i;
 	va_list ap;
 
-	va_start(ap, fmt);
-	mn_text_vadd(&value, fmt, ap);
-	va_end(ap);
 	for (i = 0; i < call->facts; i++) {
 		if (strcmp(call->fact[i].name, name) == 0)
 			break;
 	}
-	if (value.failed || value.s == NULL || i == MN_CALL_FACTS) {
-		mn_text_free(&value);
+	if (i == MN_CALL_FACTS)
 		return;
+	value = &call->fact[i].value;
+	if (i == call->facts) {
+		*value = (struct mn_text)MN_TEXT_INIT(FACT_MAX);
+		call->fact[call->facts++].name = name;
 	}
-	if (i == call->facts)
-		call->facts++;
-	else
-		free(call->fact[i].value);
-	call->fact[i].name = name;
-	call->fact[i].value = value.s;
+	/* In the memory of the former one, where "executed" always fits. */
+	value->len = 0;
+	va_start(ap, fmt);
+	mn_text_vadd(value, fmt, ap);
+	va_end(ap);
+	/* What is not told is no lie, as the former value would be. */
+	if (value->failed || value->s == NULL)
+		drop_fact(call, i);
 }
 
 /* What an earlier attempt's answer told does not hold for the next one. */
@@ -227,8 +237,7 @@ forget_answer(struct monime_call *call)
 		for (j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
 			if (strcmp(call->fact[i].name, names[j]) != 0)
 				continue;
-			free(call->fact[i].value);
-			call->fact[i--] = call->fact[--call->facts];
+			drop_fact(call, i--);
 			break;
 		}
 	}
@@ -409,7 +418,7 @@ fact(const struct monime_call *call, const char *name)
 
 	for (i = 0; i < call->facts; i++) {
 		if (strcmp(call->fact[i].name, name) == 0)
-			return call->fact[i].value;
+			return mn_text_get(&call->fact[i].value);
 	}
 	return NULL;
 }
@@ -734,7 +743,7 @@ monime_call_free(struct monime_call *call)
 		mn_fork_look(call->m);
 	mn_events_leave(call);
 	for (i = 0; i < call->facts; i++)
-		free(call->fact[i].value);
+		mn_text_free(&call->fact[i].value);
 	mn_text_free(&call->head);
 	mn_text_free(&call->body);
 	mn_transfer_free(&call->transfer);

@@ -63,7 +63,7 @@ struct monime_call {
 	struct mn_error error;
 	struct {
 		const char *name;
-		char *value;
+		struct mn_text value;
 	} fact[MN_CALL_FACTS];
 	size_t facts;
 
