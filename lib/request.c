@@ -32,15 +32,23 @@ struct request {
 };
 
 static void
+drop(char *s)
+{
+	if (s != NULL)
+		mn_secret_wipe(s, strlen(s));
+	free(s);
+}
+
+static void
 request_free(void *p)
 {
 	struct request *q = p;
 	size_t i;
 
 	free(q->method);
-	free(q->path);
+	drop(q->path);
 	for (i = 0; i < q->nlines; i++)
-		free(q->lines[i]);
+		drop(q->lines[i]);
 	mn_secret_wipe(q->body, q->len);
 	free(q->body);
 	mn_text_free(&q->space);
