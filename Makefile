@@ -39,6 +39,7 @@ Q	= $(if $(V),,@)
 say	= $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 LIBS	= libcurl json-c libconfig libsodium
+NEEDED	= 'libcurl >= 7.87' 'json-c >= 0.15' 'libconfig >= 1.5' libsodium
 DEP_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
 DEP_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lpthread
 # The command links the lower layers by itself.
@@ -64,9 +65,12 @@ INTEGRATION = $(patsubst tests/integration/%.c,%,\
 LIBRARY	= $(BUILD)/libmonime.so.$(VERSION)
 COMMAND	= $(BUILD)/monime
 
+# What is compiled in; other values, of `make install` say, compile anew.
+SETTINGS = $(SYSCONFDIR) $(CA_PATH)
+
 .PHONY: all lib cli demo sandbox check check-unit check-integration \
 	check-examples check-cli check-asan check-tsan check-valgrind \
-	check-peers lint install clean help
+	check-peers lint install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -79,7 +83,14 @@ help:
 lib: $(LIBRARY)
 cli: $(COMMAND)
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/settings: FORCE
+	@mkdir -p $(@D)
+	@$(PKG_CONFIG) --print-errors --exists $(NEEDED) || { \
+	    echo 'The build needs what is named above.  packaging/need build' \
+	    'installs it as root, else tells how.' >&2; exit 1; }
+	@echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' >$@
+
+$(BUILD)/%.o: %.c Makefile $(BUILD)/settings
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -118,7 +129,7 @@ TEST_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -Wno-conversion \
 	  -g -O1 $(DEP_CFLAGS)
 SUPPORT	= $(BUILD)/tests/support/sandbox.o
 
-$(BUILD)/tests/%.o: tests/%.c Makefile
+$(BUILD)/tests/%.o: tests/%.c Makefile $(BUILD)/settings
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -254,6 +265,7 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' lib/monime.pc.in \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/monime.pc
+	chmod 0644 $(DESTDIR)$(LIBDIR)/pkgconfig/monime.pc
 	$(INSTALL) -m 0755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/
 	$(INSTALL) -m 0644 module/cli/monime.1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man1/
@@ -269,6 +281,7 @@ install: all
 	    $(DESTDIR)$(SYSCONFDIR)/monime/live
 	test -e $(DESTDIR)$(SYSCONFDIR)/monime/monime.conf || \
 	    $(INSTALL) -m 0644 etc/monime.conf $(DESTDIR)$(SYSCONFDIR)/monime/
+	test -n '$(DESTDIR)' || test "$$(id -u)" -ne 0 || /sbin/ldconfig || :
 
 clean:
 	rm -rf $(BUILD)
