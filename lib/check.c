@@ -188,7 +188,9 @@ prepare_credential(struct monime_call *call)
 	mn_call_fact(call, "source", "local");
 	if (e->credential == NULL && e->oauth2 == NULL)
 		return mn_call_finish(call, MONIME_ECONFIG,
-		    "%s: no credential to check", e->profile->name);
+		    "%s: no credential to check: write its token into the "
+		    "file that monime.conf(5) names, or use monime set-token",
+		    e->profile->name);
 	c = call->verb = calloc(1, sizeof(*c));
 	call->verb_free = free;
 	if (c == NULL)

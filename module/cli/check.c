@@ -58,7 +58,7 @@ print_lines(const struct question *q, int result,
 
 	mn_output_line(stdout, q->profile, outcome->status == MN_YES ?
 	    MN_GOOD : outcome->status == MN_NO ? MN_BAD : MN_DOUBT, "%s",
-	    outcome->verdict);
+	    mn_outcome_words(outcome));
 	mn_facts_print(stdout, q->profile, call);
 	if (error[0] != '\0')
 		mn_output_line(stdout, q->profile, MN_PLAIN, "%-12s %s",

@@ -108,6 +108,9 @@ struct mn_outcome {
 
 const struct mn_outcome *mn_outcome_of(int code);
 
+/* The verdict as people read it. */
+const char *mn_outcome_words(const struct mn_outcome *o);
+
 /*
  * Open a profile and say on standard error what it warns of, or at any level
  * if verbose.  Not MONIME_OK: everything has been said.

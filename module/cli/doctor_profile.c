@@ -211,6 +211,27 @@ judge_warnings(struct mn_examination *x, const struct mn_row *row)
 	    mn_error_get(&row->p->warnings), row->p->path);
 }
 
+/* What is wrong in NAME.token is mended by set-token, not by an editor. */
+static bool
+judge_own_token(struct mn_examination *x, const struct mn_row *row)
+{
+	struct mn_text mend = MN_TEXT_INIT(MEND_MAX);
+	struct mn_text file = MN_TEXT_INIT(MEND_MAX);
+	bool r;
+
+	mn_text_add(&file, "%s/%s.token: ", x->cli->folder, row->name);
+	r = strncmp(row->error, mn_text_get(&file), file.len) == 0 &&
+	    mn_findings_command(row->error) == NULL;
+	mn_text_free(&file);
+	if (!r)
+		return false;
+	mn_doctor_command(x, &mend);
+	mn_text_add(&mend, "set-token %s", row->name);
+	mn_findings_add(&x->findings, row->name, "profile", &mend, "%s",
+	    row->error);
+	return true;
+}
+
 static void
 judge_open(struct mn_examination *x, const struct mn_row *row)
 {
@@ -218,6 +239,8 @@ judge_open(struct mn_examination *x, const struct mn_row *row)
 
 	/* It has a finding of its own, with the day. */
 	if (row->p != NULL && row->result == MONIME_EPOLICY)
+		return;
+	if (judge_own_token(x, row))
 		return;
 	mn_text_add(&file, "%s/%s.conf", x->cli->folder, row->name);
 	mn_findings_lines(&x->findings, row->name, "profile", row->error,
@@ -252,7 +275,8 @@ judge_online(struct mn_examination *x, const struct mn_row *row,
 	if (outcome->status == MN_NO) {
 		add_renewal(x, &mend, row);
 		mn_findings_add(&x->findings, row->name, "online", &mend,
-		    "%s: %s", outcome->verdict, monime_call_error(call));
+		    "%s: %s", mn_outcome_words(outcome),
+		    monime_call_error(call));
 	} else if (outcome->status == MN_USAGE) {
 		mn_findings_edit(&mend, row->p->path);
 		mn_findings_add(&x->findings, row->name, "online", &mend,

@@ -149,9 +149,8 @@ mn_findings_add(struct mn_findings *f, const char *profile, const char *rule,
 	mn_text_free(mend);
 }
 
-/* The command at the end of a line, or NULL. */
-static const char *
-command_in(const char *line)
+const char *
+mn_findings_command(const char *line)
 {
 	const char *s, *found = NULL;
 	size_t i;
@@ -186,7 +185,7 @@ add_line(struct mn_findings *f, const char *profile, const char *rule,
     char *line, const char *file)
 {
 	struct mn_text mend = MN_TEXT_INIT(MN_ERROR_MAX);
-	const char *command = command_in(line);
+	const char *command = mn_findings_command(line);
 
 	if (command != NULL) {
 		mn_text_add(&mend, "%s", command);

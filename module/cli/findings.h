@@ -39,6 +39,9 @@ void mn_findings_add(struct mn_findings *f, const char *profile,
 void mn_findings_lines(struct mn_findings *f, const char *profile,
     const char *rule, const char *lines, const char *file);
 
+/* The command at the end of such a line, or NULL. */
+const char *mn_findings_command(const char *line);
+
 void mn_findings_free(struct mn_findings *f);
 
 /* Append a word of the shell, quoted where it must be. */

@@ -185,7 +185,7 @@ say_verdict(const struct change *c, int result,
 		return MN_YES;
 	}
 	(void)mn_output_error(c->profile, "%s; nothing was written%s",
-	    outcome->verdict, outcome->status == MN_NO ? "" :
+	    mn_outcome_words(outcome), outcome->status == MN_NO ? "" :
 	    " (--unchecked would)");
 	return (int)outcome->status;
 }

@@ -43,7 +43,8 @@ verify(const struct mn_cli *cli, const char *profile, const char *signature,
 	else
 		(void)mn_output_error(profile, "%s%s", monime_strerror(r),
 		    r == MONIME_ECONFIG ? ": the profile has no webhook "
-		    "secrets" : "");
+		    "secrets; set webhook.secret_files in it, see "
+		    "monime.conf(5)" : "");
 out:
 	mn_text_free(&body);
 	monime_close(m);

@@ -394,6 +394,8 @@ class Check(Case):
             self.assertEqual(done["of"], "token")
             if name == "live":
                 self.assertEqual(SERVER.traffic(), 0)
+        done = self.run_cli(1, "check", "test/gateway", "--token-file", file)
+        self.assertIn("test/gateway: wrong environment\n", done.out)
 
     def test_token_from_standard_input(self):
         self.run_cli(0, "check", "test/gateway", "--token-file", "-",
@@ -427,9 +429,12 @@ class Check(Case):
         self.assertEqual(done["result"], "MONIME_ENET")
 
     def test_our_own_fault_is_two(self):
-        self.run_cli(2, "check", "test/none")
-        self.run_cli(2, "check", "nonsense")
-        self.run_cli(2, "check", "test/gateway")	# has no credential
+        self.assertRegex(self.run_cli(2, "check", "test/none").err,
+                         "no such profile: monime list .* set-token makes")
+        self.assertNotIn("no such profile",
+                         self.run_cli(2, "check", "nonsense").err)
+        self.assertIn("no credential to check: write its token",
+                      self.run_cli(2, "check", "test/gateway").out)
         self.write("test/payouts.token", SERVER.tokens["live"])
         done = self.run_cli(2, "check", "test/payouts")
         self.assertIn("live token", done.err)
@@ -866,6 +871,12 @@ class Doctor(Case):
         self.add("test/payouts.conf", "colour = 3;\n")
         self.finds("profile", [":", "colour: unknown key"],
                    editor="sed -i /colour/d")
+
+    def test_broken_token_is_mended_by_a_new_one(self):
+        for token in ("", "two words"):
+            self.write("test/payouts.token", token)
+            self.finds("profile", ["payouts.token: "],
+                       stdin=SERVER.tokens["test"])
 
     def test_modes_and_links(self):
         for prepare, rule in (
