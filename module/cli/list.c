@@ -384,7 +384,8 @@ const struct mn_cli_command mn_list = {
 "shows why.  Nothing is sent.\n",
 	.examples =
 "  monime list\n"
-"  monime list --json | jq -r '.profiles[] | select(.rotate_days < 14)'\n",
+"  monime list --json |\n"
+"      jq -r '.profiles[] | select((.rotate_days // 99) < 14) | .profile'\n",
 	.options = options,
 	.run = run,
 };

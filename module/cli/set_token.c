@@ -386,7 +386,8 @@ const struct mn_cli_command mn_set_token = {
 "is asked first: a token that it refuses (exit status 1), or about which\n"
 "nobody knows (3), changes nothing.  Then NAME.token is replaced as a whole:\n"
 "a server that reads it meanwhile has the old token or the new one.\n"
-"A profile that is not there is made from a commented template.\n",
+"A profile that is not there is made from a template with comments, for which\n"
+"--provider, --owner and --purpose are needed, and --space or --product.\n",
 	.examples =
 "  monime set-token live/payouts\n"
 "  pass show monime/test | monime set-token test/payouts\n"
