@@ -26,7 +26,8 @@ struct mn_reload {
 	int64_t gone_at;		/* first seen so; 0: it is there */
 	int64_t pace;			/* ms to the look after the next */
 	bool faulty;			/* what is there is not taken up */
-	int64_t tell_at;		/* no line on a fault before */
+	int64_t tell_at;		/* no line on the same fault before */
+	char *told;			/* that one; NULL: none */
 	bool told_hidden;
 };
 
@@ -54,6 +55,7 @@ mn_reload_free(struct mn_reload *r)
 	if (r == NULL)
 		return;
 	(void)pthread_mutex_destroy(&r->looking);
+	free(r->told);
 	free(r->name);
 	free(r->folder);
 	free(r);
@@ -169,9 +171,12 @@ tell(struct monime *m, const char *why)
 	if (!r->faulty)
 		plan(m, MN_RELOAD_SOON);
 	r->faulty = true;
-	if (mn_loop_time() < r->tell_at)
+	if (mn_loop_time() < r->tell_at && r->told != NULL &&
+	    strcmp(r->told, why) == 0)
 		return;
 	r->tell_at = mn_loop_time() + MN_RELOAD_TELL;
+	free(r->told);
+	r->told = strdup(why);
 	mn_log_write(&m->log, LOG_ERR, "%s: the changed profile is not taken "
 	    "up, the former one stays:", r->name);
 	mn_log_lines(&m->log, LOG_ERR, "", why);
@@ -195,7 +200,8 @@ adopt(struct monime *m, struct mn_edition *e)
 	free(refusal);
 	plan(m, MN_RELOAD_SOON);
 	m->reload->faulty = false;
-	m->reload->tell_at = 0;
+	free(m->reload->told);
+	m->reload->told = NULL;
 	m->reload->told_hidden = false;
 	mn_log_write(&m->log, LOG_NOTICE,
 	    "%s: a changed profile is taken up%s%s", m->reload->name,

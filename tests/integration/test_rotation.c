@@ -383,7 +383,31 @@ test_bad_file_keeps_the_former_one_and_is_told(void **state)
 	}
 }
 
-/* A write to a good file that is read half-way is no different. */
+static void
+test_another_fault_is_told_at_once(void **state)
+{
+	struct monime *m = open_it(SECOND);
+	int i;
+
+	(void)state;
+	ask(m, "GET", LISTS, MONIME_OK);
+	replace("test/r.token", 0640, K1 "\n");
+	for (i = 0; i < 5; i++) {
+		move_clock(1400);
+		ask(m, "GET", LISTS, MONIME_OK);
+	}
+	assert_logged("r.token: readable by group", 1);
+	/* Whoever mends the one has not waited for the other. */
+	replace("test/r.token", 0600, "\n\n");
+	for (i = 0; i < 5; i++) {
+		move_clock(1400);
+		ask(m, "GET", LISTS, MONIME_OK);
+	}
+	assert_logged("r.token: readable by group", 1);
+	assert_logged("r.token: found white space", 1);
+	monime_close(m);
+}
+
 static void
 test_what_needs_a_new_open_is_refused_and_told(void **state)
 {
@@ -840,6 +864,7 @@ main(void)
 		LIVING(test_changed_token_is_taken_up_within_reload),
 		LIVING(test_refused_key_is_read_anew_at_once),
 		LIVING(test_bad_file_keeps_the_former_one_and_is_told),
+		LIVING(test_another_fault_is_told_at_once),
 		LIVING(test_what_needs_a_new_open_is_refused_and_told),
 		LIVING(test_changed_profile_is_taken_whole),
 		LIVING(test_gone_file_is_refused_when_seen_twice),
