@@ -9,18 +9,13 @@
 
 #include "loop.h"
 
-static const struct mn_wire_config config = {
-	.origin = "https://localhost", .ca_path = "/nonexistent",
-	.connections = 4
-};
-
 static struct mn_loop *
 new_loop(void)
 {
 	struct mn_loop *l;
 
 	assert_true(mn_transfer_global());
-	l = mn_loop_new(&config);
+	l = mn_loop_new();
 	assert_non_null(l);
 	mn_loop_clock(l);
 	return l;
@@ -229,7 +224,7 @@ static void *
 wait_rounds(void *arg)
 {
 	int number = (int)(intptr_t)arg, i;
-	struct mn_loop *l = mn_loop_new(&config);
+	struct mn_loop *l = mn_loop_new();
 	struct told t = { .times = 0 };
 
 	for (i = 1; l != NULL && i <= ROUNDS; i++) {
