@@ -230,8 +230,8 @@ check-asan:
 TSAN_TESTS = test_events test_threads test_oauth2 test_bench test_handle
 check-tsan:
 	$(Q)packaging/need build check
-	$(Q)TSAN_OPTIONS='halt_on_error=0 exitcode=66 second_deadlock_stack=1 \
-	    suppressions=$(CURDIR)/tests/tsan.supp' MONIME_TESTS_SLOW=1 \
+	$(Q)TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1 \
+	    MONIME_TESTS_SLOW=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/tsan \
 	    SANITIZE='-fsanitize=thread -U_FORTIFY_SOURCE' CFLAGS='-O1 -g' \
 	    HARDEN= INTEGRATION='$(TSAN_TESTS)' check-integration
