@@ -109,7 +109,8 @@ def setUpModule():
     global SERVER
     # Whoever runs this in the background may have had some ignored, and what
     # is ignored is inherited: the command would not end by them.
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT,
+                   signal.SIGTERM):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     SERVER = Sandbox()
