@@ -77,7 +77,7 @@ monime_authorize(struct monime *m, const char *method, const char *url,
 
 	if (out != NULL)
 		*out = NULL;
-	call = mn_call_new(m, NULL);
+	call = mn_call_new_for(m, MN_VERB_AUTHORIZE, NULL);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare(call, method, url);
 	return mn_call_block(call, begin, out);
@@ -87,7 +87,8 @@ int
 monime_authorize_start(struct monime *m, const char *method, const char *url,
     void *data, struct monime_call **out)
 {
-	struct monime_call *call = mn_call_new(m, data);
+	struct monime_call *call =
+	    mn_call_new_for(m, MN_VERB_AUTHORIZE, data);
 
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare(call, method, url);

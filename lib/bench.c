@@ -53,6 +53,7 @@ mn_call_credential(struct monime_call *call, bool asked,
 	if (left > 0)
 		c = spare(e);
 	if (c == NULL) {
+		mn_metrics_count(call->m, MN_COUNT_BENCHED, 0, 0);
 		(void)mn_call_finish(call, MONIME_EDENIED,
 		    "%s: the API refused this credential; nothing is sent with "
 		    "it for %lld s, or until its file changes: replace it",

@@ -33,6 +33,7 @@ mn_handle_free(struct monime *m)
 	mn_edition_free(m->now);
 	free(m->refusal);
 	mn_reload_free(m->reload);
+	mn_metrics_close(m->metrics);
 	mn_fork_close(m);
 	mn_error_free(&m->error);
 	mn_log_free(&m->log);
@@ -109,7 +110,7 @@ begin_with(struct monime_call *call)
 }
 
 struct monime_call *
-mn_call_new(struct monime *m, void *data)
+mn_call_new_for(struct monime *m, enum mn_verb kind, void *data)
 {
 	struct monime_call *call;
 
@@ -119,7 +120,9 @@ mn_call_new(struct monime *m, void *data)
 	if (call == NULL)
 		return NULL;
 	call->m = mn_handle_keep(m);
+	call->kind = kind;
 	call->data = data;
+	call->began = -1;
 	call->result = MONIME_EPENDING;
 	call->retry_after = -1;
 	call->error.text.max = MN_ERROR_MAX;
@@ -134,12 +137,18 @@ mn_call_new(struct monime *m, void *data)
 	return call;
 }
 
+struct monime_call *
+mn_call_new(struct monime *m, void *data)
+{
+	return mn_call_new_for(m, MN_VERB_CHECK, data);
+}
+
 bool
 mn_call_clock(struct monime_call *call, int64_t timeout)
 {
 	mn_loop_clock(call->loop);
-	if (mn_loop_set(call->loop, &call->deadline,
-	    mn_loop_now(call->loop) + timeout))
+	call->began = mn_loop_now(call->loop);
+	if (mn_loop_set(call->loop, &call->deadline, call->began + timeout))
 		return true;
 	(void)mn_call_end(call, MONIME_ENOMEM);
 	return false;
@@ -174,7 +183,10 @@ mn_call_again(struct monime_call *call, int code, int attempts)
 	delay = mn_retry_delay(attempts + 1, call->retry_after);
 	if (mn_loop_now(call->loop) + delay >= call->deadline.at)
 		return -1;
-	return mn_retry_take(&call->m->bucket) ? delay : -1;
+	if (!mn_retry_take(&call->m->bucket))
+		return -1;
+	mn_metrics_count(call->m, MN_COUNT_RETRIES, 0, 0);
+	return delay;
 }
 
 void
@@ -328,6 +340,7 @@ mn_call_end(struct monime_call *call, int result)
 		    monime_strerror(result));
 	}
 	log_end(call);
+	mn_metrics_end(call);
 	mn_events_finished(call);
 	return result;
 }
@@ -403,6 +416,8 @@ note_headers(struct monime_call *call, struct mn_answer_error *error)
 	s = mn_transfer_header(head, "Monime-Rate-Limit");
 	if (s != NULL && mn_answer_id(s, id))
 		mn_call_fact(call, "rate-limit", "%s", id);
+	if (call->transfer.status == 429)
+		mn_metrics_limited(call, s);
 	s = mn_transfer_header(head, "Retry-After");
 	if (s != NULL)
 		call->retry_after = mn_retry_after(s, mn_transfer_date(s));
@@ -516,6 +531,8 @@ note_test(struct monime_call *call, const struct mn_token_test *test)
 	/* The version of a presented token is its owner's affair. */
 	if (test->deprecated && call->credential != NULL)
 		warn_deprecated(call, test);
+	if (test->deprecated_told && call->credential != NULL)
+		mn_metrics_deprecated(call->m, test->deprecated);
 	if (test->country[0] != '\0')
 		mn_call_fact(call, "origin-country", "%s", test->country);
 	if (test->address[0] != '\0')

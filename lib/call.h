@@ -20,6 +20,7 @@
 #include "guard.h"
 #include "log.h"
 #include "loop.h"
+#include "metrics.h"
 #include "oauth2.h"
 #include "profile.h"
 #include "provider.h"
@@ -43,6 +44,7 @@ struct monime {
 	struct mn_edition *first;	/* as opened: its facts stay true */
 	struct mn_reload *reload;
 	unsigned int *here;	/* fork.h */
+	struct mn_metrics *metrics;	/* NULL: it did not open */
 	struct mn_events *events;	/* (loop); NULL until it is needed */
 
 	pthread_mutex_t lock;	/* of all below */
@@ -52,6 +54,7 @@ struct monime {
 };
 
 struct monime_call {
+	enum mn_verb kind;
 	struct monime *m;		/* referenced */
 	struct mn_edition *edition;	/* referenced; NULL: it did not open */
 	int result;
@@ -73,6 +76,7 @@ struct monime_call {
 	struct mn_event event;
 	struct mn_transfer transfer;
 	struct mn_timer deadline;
+	int64_t began;			/* when the clock did; -1: not yet */
 	struct mn_timer pause;
 	void (*next)(struct monime_call *call);
 	bool expired;			/* the deadline has passed */
@@ -99,7 +103,9 @@ struct monime_call {
 struct monime *mn_handle_keep(struct monime *m);
 void mn_handle_free(struct monime *m);
 
-/* A new call, or NULL. */
+/* A new call of a verb, or of monime_check_token(); or NULL. */
+struct monime_call *mn_call_new_for(struct monime *m, enum mn_verb kind,
+    void *data);
 struct monime_call *mn_call_new(struct monime *m, void *data);
 
 /*

@@ -47,6 +47,7 @@ end(struct monime_call *call, int result)
 		note_fingerprint(call);
 	if (call->credential != NULL && result == MONIME_EDENIED)
 		mn_call_note_refusal(call, true);
+	mn_metrics_probe(call, result);
 	/* A check's answer is its verdict; the body is nobody's. */
 	mn_transfer_reset(&call->transfer);
 	(void)mn_call_end(call, result);
@@ -238,7 +239,7 @@ monime_check_credential(struct monime *m, struct monime_call **out)
 
 	if (out != NULL)
 		*out = NULL;
-	call = mn_call_new(m, NULL);
+	call = mn_call_new_for(m, MN_VERB_CREDENTIAL, NULL);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare_credential(call);
 	return mn_call_block(call, begin_credential, out);

@@ -63,6 +63,11 @@ open_profile(struct monime *m, const char *name, const char *folder)
 	if (!mn_transfer_global())
 		return mn_error_add(&m->error, MONIME_ESYS,
 		    "libcurl does not start");
+	m->metrics = mn_metrics_open(m->first->profile->path,
+	    m->first->provider);
+	if (m->metrics == NULL)
+		return mn_error_add(&m->error, MONIME_ENOMEM, "%s",
+		    monime_strerror(MONIME_ENOMEM));
 	return MONIME_OK;
 }
 
@@ -203,18 +208,4 @@ monime_new_key(char *buf, size_t size)
 	}
 	buf[i] = '\0';
 	return MONIME_OK;
-}
-
-/* The counters: not in this release. */
-
-size_t
-monime_metrics(struct monime *const *m, size_t n, const char *format,
-    char *buf, size_t size)
-{
-	(void)m;
-	(void)n;
-	(void)format;
-	if (buf != NULL && size > 0)
-		buf[0] = '\0';
-	return 0;
 }

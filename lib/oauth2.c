@@ -291,6 +291,7 @@ fail(struct monime_call *call, int code, int64_t lasting, const char *text)
 	int64_t now = mn_loop_now(call->loop);
 	bool usable;
 
+	mn_metrics_count(call->m, MN_COUNT_TOKEN_FETCHES, code, 0);
 	(void)pthread_mutex_lock(&o->lock);
 	usable = o->current != NULL && now < o->hard;
 	o->early_at = now + MN_OAUTH2_EARLY_RETRY;
@@ -362,6 +363,7 @@ succeed(struct monime_call *call, struct mn_answer_token *answer)
 	call->fetch.ours = false;
 	(void)pthread_mutex_unlock(&o->lock);
 	mn_credential_free(old);
+	mn_metrics_count(call->m, MN_COUNT_TOKEN_FETCHES, MONIME_OK, 0);
 	mn_log_write(&call->m->log, LOG_INFO,
 	    "%s: a new access token, %s, for %lld s",
 	    call->edition->profile->name, token->fingerprint,
@@ -631,6 +633,7 @@ get(struct monime_call *call)
 		call->fetch.told = o->refused_code;
 		left = o->refused_until - now;
 		(void)pthread_mutex_unlock(&o->lock);
+		mn_metrics_count(call->m, MN_COUNT_BENCHED, 0, 0);
 		(void)mn_call_finish(call, call->fetch.told,
 		    "%s (remembered: not asked again for %lld s)",
 		    call->fetch.told_text, (long long)(left + 999) / 1000);

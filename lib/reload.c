@@ -142,10 +142,13 @@ refuse(struct monime *m, const char *fmt, ...)
 	m->refusal = strdup(mn_text_get(&why));
 	(void)pthread_mutex_unlock(&m->lock);
 	free(old);
-	if (news)
+	if (news) {
+		mn_metrics_count(m, MN_COUNT_RELOADS, MN_RELOADED_WITHDRAWN,
+		    0);
 		mn_log_write(&m->log, LOG_ERR,
 		    "%s: calls are refused from now on: %s", m->reload->name,
 		    mn_text_get(&why));
+	}
 	mn_text_free(&why);
 }
 
@@ -168,6 +171,7 @@ tell(struct monime *m, const char *why)
 {
 	struct mn_reload *r = m->reload;
 
+	mn_metrics_count(m, MN_COUNT_RELOADS, MN_RELOADED_REFUSED, 0);
 	if (!r->faulty)
 		plan(m, MN_RELOAD_SOON);
 	r->faulty = true;
@@ -203,6 +207,7 @@ adopt(struct monime *m, struct mn_edition *e)
 	free(m->reload->told);
 	m->reload->told = NULL;
 	m->reload->told_hidden = false;
+	mn_metrics_count(m, MN_COUNT_RELOADS, MN_RELOADED_TAKEN, 0);
 	mn_log_write(&m->log, LOG_NOTICE,
 	    "%s: a changed profile is taken up%s%s", m->reload->name,
 	    e->credential != NULL ? ", credential " : "",

@@ -302,7 +302,7 @@ monime_request(struct monime *m, const char *method, const char *path,
 
 	if (out != NULL)
 		*out = NULL;
-	call = mn_call_new(m, NULL);
+	call = mn_call_new_for(m, MN_VERB_REQUEST, NULL);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare(call, method, path, headers, body, len,
 		    out != NULL);
@@ -314,7 +314,8 @@ monime_request_start(struct monime *m, const char *method, const char *path,
     const char *const *headers, const void *body, size_t len, void *data,
     struct monime_call **out)
 {
-	struct monime_call *call = mn_call_new(m, data);
+	struct monime_call *call =
+	    mn_call_new_for(m, MN_VERB_REQUEST, data);
 
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare(call, method, path, headers, body, len, true);

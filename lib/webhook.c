@@ -161,6 +161,7 @@ monime_verify_webhook(struct monime *m, const char *signature,
 	e = mn_reload_edition(m, &refused, &refusal);
 	r = refused ? MONIME_EPOLICY :
 	    verify(m, e, signature, signature_len, body, len);
+	mn_metrics_count(m, MN_COUNT_WEBHOOKS, r, 0);
 	free(refusal);
 	mn_edition_free(e);
 	return r;
