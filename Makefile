@@ -142,8 +142,9 @@ LDFLAGS_test_profile = -Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup \
 LDFLAGS_test_webhook = -Wl,--wrap=time
 LDFLAGS_test_loop = -Wl,--wrap=clock_gettime
 LDFLAGS_test_resolve = -Wl,--wrap=curl_version_info
-# It includes the file of lib/ whose static functions it tests.
+# They include the file of lib/ whose static functions they test.
 LDFLAGS_test_transfer = -Wl,-z,muldefs
+LDFLAGS_test_metrics = -Wl,-z,muldefs -Wl,--export-dynamic
 LDFLAGS_test_attack_call = -Wl,--wrap=malloc
 
 # Their clock_gettime() is the library's, too: living.h.

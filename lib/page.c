@@ -158,17 +158,15 @@ put_span(struct mn_text *out, int64_t seconds)
 		{ DAY, "day" }, { 3600, "hour" }, { 60, "minute" },
 		{ 1, "second" }
 	};
-	int64_t n = 0;
-	size_t i;
+	const size_t last = sizeof(units) / sizeof(units[0]) - 1;
+	int64_t n;
+	size_t i = 0;
 
 	if (seconds < 0)
 		seconds = -seconds;
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		n = seconds / units[i].seconds;
-		if (n > 0)
-			break;
-	}
-	i = n > 0 ? i : i - 1;
+	while (i < last && seconds < units[i].seconds)
+		i++;
+	n = seconds / units[i].seconds;
 	mn_text_add(out, "%" PRId64 " %s%s", n, units[i].unit,
 	    n == 1 ? "" : "s");
 }
@@ -191,9 +189,10 @@ total(const struct mn_reading *r, enum mn_counter what, size_t row, size_t col)
 
 	for (i = 0; i < c->by[0].n; i++) {
 		for (j = 0; j < c->by[1].n; j++) {
-			if ((row == ALL || row == i) && (col == ALL || col == j))
-				n = mn_reading_add(n,
-				    mn_reading_number(r, c, i, j));
+			if ((row != ALL && row != i) ||
+			    (col != ALL && col != j))
+				continue;
+			n = mn_reading_add(n, mn_reading_number(r, c, i, j));
 		}
 	}
 	return n;
@@ -621,8 +620,9 @@ mn_page_write(const struct mn_readings *all, struct mn_text *out)
 	}
 	mn_text_add(out, "</header>\n<main>\n");
 	each(out, all, put_profile);
-	mn_text_add(out, "</main>\n<footer>\n<p>libmonime %s. Numbers are those "
-	    "of all processes that share a profile, since the first of them "
-	    "opened it. Results and their mending: <code>man 3 monime</code>."
-	    "</p>\n</footer>\n</body>\n</html>\n", monime_version());
+	mn_text_add(out, "</main>\n<footer>\n<p>libmonime %s. Numbers are "
+	    "those of all processes that share a profile, since the first of "
+	    "them opened it. What a result means, and what mends it: "
+	    "<code>man 3 monime</code>.</p>\n</footer>\n</body>\n</html>\n",
+	    monime_version());
 }

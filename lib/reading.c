@@ -68,7 +68,7 @@ const struct mn_counter_row mn_reading_counters[MN_COUNTERS] = {
 	},
 	[MN_COUNT_WEBHOOKS] = {
 		"monime_webhooks",
-		"Webhook deliveries whose signature was verified.",
+		"Webhook deliveries whose signature was judged.",
 		AT(webhooks), { RESULT, BY_NOTHING }, { 2, 1 }
 	},
 	[MN_COUNT_TOKEN_FETCHES] = {

@@ -25,8 +25,8 @@ enum mn_histogram_name {
 };
 
 struct mn_histogram {
-	uint64_t bucket[MN_BUCKETS + 1];	/* each its own, not those below */
-	uint64_t sum;				/* ms */
+	uint64_t bucket[MN_BUCKETS + 1];	/* each without those below */
+	uint64_t sum;			/* ms */
 };
 
 /* The numbers of one slot, or of all of them together. */
@@ -83,8 +83,9 @@ struct mn_reading {
 	struct mn_numbers numbers;
 	int64_t since;			/* time(2) of the first open */
 	int64_t deprecated;		/* 0, 1 or NONE */
-	int64_t age;			/* s since the credential's file changed */
-	int64_t expiry;			/* s until then; these may be negative */
+	int64_t age;			/* s since the credential's file has
+					 * changed */
+	int64_t expiry;			/* s until then, or negative */
 	int64_t rotation;
 	const char *fingerprint;	/* of a static credential, or NULL */
 };

@@ -255,8 +255,20 @@ def command_line():
                "manual and completion")
 
 
+def metrics():
+    check = Check("metrics")
+    told = {}
+    for path in ("lib/reading.c", "lib/openmetrics.c"):
+        for name in re.findall(r'"(monime_[a-z_]+)"', code(read(path))):
+            told[name] = path
+    page = re.findall(r"^\.It Cm (\S+)", marked("families of metrics"), re.M)
+    check.same(sorted(told), "lib/reading.c", page, MANUAL)
+    check.done(f"{len(told)} families")
+
+
 result_codes()
 facts()
+metrics()
 request_headers()
 limits()
 configuration()
