@@ -130,17 +130,22 @@ mn_metrics_forget(void)
 	(void)__atomic_add_fetch(&process, 1, __ATOMIC_RELAXED);
 }
 
-/* Handed out in turn, so that few threads never meet in one. */
+/* Slots are handed out in turn, so that few threads never meet in one. */
+static __attribute__((__noinline__)) void
+take_slot(struct mn_metrics *x, unsigned int now)
+{
+	here.slot = __atomic_fetch_add(&x->shared->next_slot, 1,
+	    __ATOMIC_RELAXED) % MN_METRICS_SLOTS;
+	here.process = now;
+}
+
 static struct mn_numbers *
 numbers(struct mn_metrics *x)
 {
 	unsigned int now = __atomic_load_n(&process, __ATOMIC_RELAXED);
 
-	if (here.process != now) {
-		here.slot = __atomic_fetch_add(&x->shared->next_slot, 1,
-		    __ATOMIC_RELAXED) % MN_METRICS_SLOTS;
-		here.process = now;
-	}
+	if (here.process != now)
+		take_slot(x, now);
 	return &x->shared->slot[here.slot].numbers;
 }
 
