@@ -25,7 +25,7 @@ assert_closed(struct monime *m)
 	};
 	const char *token = sandbox_token(sandbox, "test");
 	struct monime_call *call;
-	char text[256] = "x";
+	char text[16384] = "x";
 	size_t i;
 
 	assert_code(call, monime_check_token(m, token, strlen(token), &call),
