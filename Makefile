@@ -155,6 +155,9 @@ LDFLAGS_test_peers = -Wl,--export-dynamic
 # Not linked with the library, which it loads.
 LDFLAGS_test_host = -Wl,--as-needed
 
+LDFLAGS_test_verdicts = -Wl,--wrap=malloc,--wrap=calloc \
+	  -Wl,--wrap=clock_gettime,--wrap=gettimeofday,--wrap=time
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \
 	    $(DEP_LIBS) -lcmocka

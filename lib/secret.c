@@ -156,6 +156,25 @@ mn_secret_hmac_sha256(const struct mn_secret *key,
 	sodium_memzero(&state, sizeof(state));
 }
 
+void
+mn_secret_siphash(const unsigned char key[MN_SIPHASH_KEY], const void *bytes,
+    size_t len, unsigned char hash[MN_SIPHASH_SIZE])
+{
+	crypto_shorthash_siphashx24(hash, bytes, len, key);
+}
+
+uint64_t
+mn_secret_siphash64(const unsigned char key[MN_SIPHASH_KEY],
+    const void *bytes, size_t len)
+{
+	unsigned char hash[crypto_shorthash_siphash24_BYTES];
+	uint64_t n;
+
+	crypto_shorthash_siphash24(hash, bytes, len, key);
+	memcpy(&n, hash, sizeof(n));
+	return n;
+}
+
 bool
 mn_secret_from_base64(const char *s, size_t len, void *out, size_t size)
 {

@@ -24,6 +24,8 @@ enum mn_secret_kind {
 };
 
 #define MN_SHA256_SIZE	32
+#define MN_SIPHASH_KEY	16
+#define MN_SIPHASH_SIZE	16
 
 /* Once for each process, before anything else here; false: no random bytes. */
 bool mn_secret_init(void);
@@ -68,6 +70,15 @@ void mn_secret_sha256(const struct mn_piece *pieces, size_t n,
 void mn_secret_hmac_sha256(const struct mn_secret *key,
     const struct mn_piece *pieces, size_t n,
     unsigned char mac[MN_SHA256_SIZE]);
+
+/*
+ * SipHash-2-4, for names and seals in tables that others may read and write,
+ * never for what leaves the host.
+ */
+void mn_secret_siphash(const unsigned char key[MN_SIPHASH_KEY],
+    const void *bytes, size_t len, unsigned char hash[MN_SIPHASH_SIZE]);
+uint64_t mn_secret_siphash64(const unsigned char key[MN_SIPHASH_KEY],
+    const void *bytes, size_t len);
 
 /* Standard alphabet, padded; exactly size bytes must come out. */
 bool mn_secret_from_base64(const char *s, size_t len, void *out, size_t size);
