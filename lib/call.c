@@ -35,6 +35,7 @@ mn_handle_free(struct monime *m)
 	mn_reload_free(m->reload);
 	mn_metrics_close(m->metrics);
 	mn_fork_close(m);
+	mn_probe_free(m->probes);
 	mn_error_free(&m->error);
 	mn_log_free(&m->log);
 	(void)pthread_mutex_destroy(&m->lock);
@@ -109,19 +110,16 @@ begin_with(struct monime_call *call)
 	free(refusal);
 }
 
-struct monime_call *
-mn_call_new_for(struct monime *m, enum mn_verb kind, void *data)
+static struct monime_call *
+call_new(struct monime *m, enum mn_verb kind)
 {
 	struct monime_call *call;
 
-	if (m == NULL)
-		return NULL;
 	call = calloc(1, sizeof(*call));
 	if (call == NULL)
 		return NULL;
 	call->m = mn_handle_keep(m);
 	call->kind = kind;
-	call->data = data;
 	call->began = -1;
 	call->result = MONIME_EPENDING;
 	call->retry_after = -1;
@@ -133,6 +131,17 @@ mn_call_new_for(struct monime *m, enum mn_verb kind, void *data)
 	call->deadline.arg = call;
 	call->pause.fire = on_pause;
 	call->pause.arg = call;
+	return call;
+}
+
+struct monime_call *
+mn_call_new_for(struct monime *m, enum mn_verb kind, void *data)
+{
+	struct monime_call *call = m != NULL ? call_new(m, kind) : NULL;
+
+	if (call == NULL)
+		return NULL;
+	call->data = data;
 	begin_with(call);
 	return call;
 }
@@ -141,6 +150,52 @@ struct monime_call *
 mn_call_new(struct monime *m, void *data)
 {
 	return mn_call_new_for(m, MN_VERB_CHECK, data);
+}
+
+struct monime_call *
+mn_call_new_probe(const struct monime_call *call)
+{
+	struct monime_call *probe = call_new(call->m, MN_VERB_PROBE);
+	const char *token;
+	size_t len;
+
+	if (probe == NULL)
+		return NULL;
+	token = mn_credential_token(call->bearer, &len);
+	probe->edition = mn_edition_keep(call->edition);
+	probe->bearer = mn_credential_line(MN_SECRET_PLAIN, token, len);
+	if (probe->bearer != NULL)
+		return probe;
+	mn_call_free(probe);
+	return NULL;
+}
+
+char *
+mn_call_token(struct monime_call *call)
+{
+	return (char *)call + offsetof(struct monime_call, loop);
+}
+
+struct monime_call *
+mn_call_new_remembered(struct monime *m, const char *token, size_t len,
+    void *data)
+{
+	const size_t size = offsetof(struct monime_call, loop);
+	struct monime_call *call;
+
+	/* Hosts have one for each request: small, and no more set than read. */
+	call = malloc(size + len);
+	if (call == NULL)
+		return NULL;
+	memset(call, 0, size);
+	memcpy(mn_call_token(call), token, len);
+	call->token_len = len;
+	call->kind = MN_VERB_CHECK;
+	call->remembered = true;
+	call->m = mn_handle_keep(m);
+	call->data = data;
+	call->error.text.max = MN_ERROR_MAX;
+	return call;
 }
 
 bool
@@ -220,6 +275,10 @@ mn_call_fact(struct monime_call *call, const char *name, const char *fmt, ...)
 	}
 	if (i == MN_CALL_FACTS)
 		return;
+	if (call->fact == NULL)
+		call->fact = calloc(MN_CALL_FACTS, sizeof(*call->fact));
+	if (call->fact == NULL)
+		return;
 	value = &call->fact[i].value;
 	if (i == call->facts) {
 		*value = (struct mn_text)MN_TEXT_INIT(FACT_MAX);
@@ -296,18 +355,26 @@ mn_call_keep_answer(struct monime_call *call)
 		call->status = call->transfer.status;
 }
 
-/* For a log: what came of it. */
-static void
-log_end(struct monime_call *call)
+void
+mn_call_log(struct monime *m, const char *name, int result, const char *text)
 {
-	const char *name = call->edition != NULL ?
-	    call->edition->profile->name : "no profile";
+	mn_log_write(&m->log, loudness(result), "%s: %s", name,
+	    result == MONIME_OK ? "success" : text);
+}
 
-	if (call->result == MONIME_OK)
-		mn_log_write(&call->m->log, LOG_DEBUG, "%s: success", name);
-	else
-		mn_log_write(&call->m->log, loudness(call->result), "%s: %s",
-		    name, mn_error_get(&call->error));
+void
+mn_call_copy(struct monime_call *call, const struct monime_call *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->facts; i++)
+		mn_call_fact(call, from->fact[i].name, "%s",
+		    mn_text_get(&from->fact[i].value));
+	if (from->error.text.len > 0)
+		(void)mn_error_add(&call->error, from->result, "%s",
+		    mn_error_get(&from->error));
+	call->status = from->status;
+	call->retry_after = from->retry_after;
 }
 
 void
@@ -339,7 +406,13 @@ mn_call_end(struct monime_call *call, int result)
 		(void)mn_error_add(&call->error, result, "%s",
 		    monime_strerror(result));
 	}
-	log_end(call);
+	if (call->kind == MN_VERB_PROBE) {
+		mn_probe_done(call);
+		return result;
+	}
+	mn_call_log(call->m, call->edition != NULL ?
+	    call->edition->profile->name : "no profile", result,
+	    mn_error_get(&call->error));
 	mn_metrics_end(call);
 	mn_events_finished(call);
 	return result;
@@ -355,6 +428,7 @@ mn_call_abandon(struct monime_call *call)
 	mn_loop_unset(call->loop, &call->pause);
 	if (call->edition->oauth2 != NULL)
 		mn_oauth2_leave(call);
+	mn_probe_leave(call);
 	if (call->asking)
 		mn_credential_asked(call->credential);
 	call->asking = false;
@@ -658,14 +732,22 @@ mn_call_confirm(struct monime_call *call,
 }
 
 int
+mn_call_give(struct monime_call *call, struct monime_call **out)
+{
+	int r = monime_call_result(call);
+
+	if (out != NULL)
+		*out = call;
+	else
+		monime_call_free(call);
+	return r;
+}
+
+int
 mn_call_block(struct monime_call *call,
     void (*begin)(struct monime_call *call), struct monime_call **out)
 {
-	int r;
-
-	if (call == NULL)
-		return MONIME_ENOMEM;
-	if (call->result == MONIME_EPENDING) {
+	if (call != NULL && call->result == MONIME_EPENDING) {
 		call->lanes = mn_edition_loop_take(call->edition);
 		if (call->lanes == NULL) {
 			(void)mn_call_finish(call, MONIME_ESYS,
@@ -679,12 +761,7 @@ mn_call_block(struct monime_call *call,
 			mn_edition_loop_give(call->edition, call->lanes);
 		}
 	}
-	r = call->result;
-	if (out != NULL)
-		*out = call;
-	else
-		monime_call_free(call);
-	return r;
+	return mn_call_give(call, out);
 }
 
 int
@@ -739,7 +816,12 @@ monime_call_header_at(const struct monime_call *call, size_t i,
 const char *
 monime_call_get(const struct monime_call *call, const char *name)
 {
-	return call != NULL && name != NULL ? fact(call, name) : NULL;
+	if (call == NULL || name == NULL)
+		return NULL;
+	/* It is its owner's alone, who cannot tell this from a finished one. */
+	if (call->remembered)
+		mn_probe_tell((struct monime_call *)(uintptr_t)call);
+	return fact(call, name);
 }
 
 const char *
@@ -749,22 +831,13 @@ monime_call_error(const struct monime_call *call)
 	    monime_strerror(MONIME_ENOMEM);
 }
 
-void
-monime_call_free(struct monime_call *call)
+/* What a call under way has, and one of a remembered verdict has not. */
+static void
+free_rest(struct monime_call *call)
 {
 	size_t i;
 
-	if (call == NULL)
-		return;
-	if (call->m->here != NULL)
-		mn_fork_look(call->m);
-	mn_events_leave(call);
-	for (i = 0; i < call->facts; i++)
-		mn_text_free(&call->fact[i].value);
-	mn_text_free(&call->head);
-	mn_text_free(&call->body);
 	mn_transfer_free(&call->transfer);
-	mn_error_free(&call->error);
 	mn_secret_free(call->bearer);
 	mn_credential_free(call->credential);
 	for (i = 0; i < call->tries; i++)
@@ -774,6 +847,34 @@ monime_call_free(struct monime_call *call)
 	if (call->verb != NULL)
 		call->verb_free(call->verb);
 	mn_edition_free(call->edition);
+}
+
+void
+mn_call_free(struct monime_call *call)
+{
+	size_t i;
+
+	for (i = 0; i < call->facts; i++)
+		mn_text_free(&call->fact[i].value);
+	free(call->fact);
+	mn_text_free(&call->head);
+	mn_text_free(&call->body);
+	mn_error_free(&call->error);
+	if (call->remembered)
+		mn_secret_wipe(mn_call_token(call), call->token_len);
+	else
+		free_rest(call);
 	mn_handle_free(call->m);
 	free(call);
+}
+
+void
+monime_call_free(struct monime_call *call)
+{
+	if (call == NULL)
+		return;
+	if (call->m->here != NULL)
+		mn_fork_look(call->m);
+	mn_events_leave(call);
+	mn_call_free(call);
 }

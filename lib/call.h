@@ -22,6 +22,7 @@
 #include "loop.h"
 #include "metrics.h"
 #include "oauth2.h"
+#include "probe.h"
 #include "profile.h"
 #include "provider.h"
 #include "retry.h"
@@ -46,34 +47,43 @@ struct monime {
 	unsigned int *here;	/* fork.h */
 	struct mn_metrics *metrics;	/* NULL: it did not open */
 	struct mn_events *events;	/* (loop); NULL until it is needed */
+	struct mn_probes *probes;
+	struct mn_verdicts *verdicts;	/* of the edition that is now; atomic,
+					 * NULL: ask the edition */
 
 	pthread_mutex_t lock;	/* of all below */
 	struct mn_edition *now;
-	bool refused;			/* no call may begin, */
+	bool refused;			/* no call may begin; atomic, */
 	char *refusal;			/* for this reason; NULL: no memory */
+};
+
+struct mn_fact {
+	const char *name;
+	struct mn_text value;
 };
 
 struct monime_call {
 	enum mn_verb kind;
+	int result;
+	int status;
+	bool remembered;		/* by found; the rest is not there */
 	struct monime *m;		/* referenced */
 	struct mn_edition *edition;	/* referenced; NULL: it did not open */
-	int result;
 	void *data;
-	int status;
 	struct mn_text head;		/* of the answer, or to set */
 	struct mn_text body;
-	bool answered;			/* these two are settled */
 	struct mn_error error;
-	struct {
-		const char *name;
-		struct mn_text value;
-	} fact[MN_CALL_FACTS];
+	struct mn_fact *fact;		/* MN_CALL_FACTS; NULL: none yet */
 	size_t facts;
+	struct mn_event event;
+	struct mn_verdict found;
+	size_t token_len;		/* of the token that follows here */
 
-	/* Under way. */
+	/* Under way: nothing of a remembered verdict's. */
 	struct mn_loop *loop;		/* NULL: it has finished */
 	struct mn_lanes *lanes;
-	struct mn_event event;
+	struct mn_wait wait;
+	bool answered;			/* head and body are settled */
 	struct mn_transfer transfer;
 	struct mn_timer deadline;
 	int64_t began;			/* when the clock did; -1: not yet */
@@ -109,6 +119,22 @@ struct monime_call *mn_call_new_for(struct monime *m, enum mn_verb kind,
 struct monime_call *mn_call_new(struct monime *m, void *data);
 
 /*
+ * One that asks about the bearer of another, for all who want to know.  It
+ * ends in mn_probe_done().
+ */
+struct monime_call *mn_call_new_probe(const struct monime_call *call);
+
+/* A finished one, of a token whose verdict is remembered. */
+struct monime_call *mn_call_new_remembered(struct monime *m,
+    const char *token, size_t len, void *data);
+
+/* Where its token stands. */
+char *mn_call_token(struct monime_call *call);
+
+/* What monime_call_free() does, also within mn_fork_forget(). */
+void mn_call_free(struct monime_call *call);
+
+/*
  * End the call, with a text for a result that is none of success, and return
  * the result.  Once for each call.
  */
@@ -126,6 +152,13 @@ void mn_call_abandon(struct monime_call *call);
 
 /* It is nobody's: another one will be. */
 void mn_call_forget_answer(struct monime_call *call);
+
+/* Let the call tell what another has learned. */
+void mn_call_copy(struct monime_call *call, const struct monime_call *from);
+
+/* For a log: what came of a call, as loud as that is worth. */
+void mn_call_log(struct monime *m, const char *name, int result,
+    const char *text);
 
 /* Note a fact; name is static.  A later one of that name replaces it. */
 void mn_call_fact(struct monime_call *call, const char *name,
@@ -211,5 +244,8 @@ void mn_call_confirm(struct monime_call *call,
  */
 int mn_call_block(struct monime_call *call,
     void (*begin)(struct monime_call *call), struct monime_call **out);
+
+/* Its end, for a call that has finished or is NULL. */
+int mn_call_give(struct monime_call *call, struct monime_call **out);
 
 #endif

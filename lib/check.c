@@ -25,26 +25,11 @@ struct check {
 };
 
 static void
-note_fingerprint(struct monime_call *call)
-{
-	char fingerprint[MONIME_FINGERPRINT_SIZE];
-	size_t len;
-	const char *token = mn_credential_token(call->bearer, &len);
-
-	if (monime_fingerprint(token, len, fingerprint,
-	    sizeof(fingerprint)) == MONIME_OK)
-		mn_call_fact(call, "fingerprint", "%s", fingerprint);
-}
-
-static void
 end(struct monime_call *call, int result)
 {
 	/* What is learned of our own holds for whoever uses it next. */
 	if (call->credential != NULL && result == MONIME_OK)
 		mn_credential_accepted(call->credential);
-	/* A token that was not accepted has no name here. */
-	if (call->bearer != NULL && result == MONIME_OK)
-		note_fingerprint(call);
 	if (call->credential != NULL && result == MONIME_EDENIED)
 		mn_call_note_refusal(call, true);
 	mn_metrics_probe(call, result);
@@ -96,13 +81,12 @@ on_token_test(struct monime_call *call)
 		ask_path(call);
 }
 
+/* What is to be asked first. */
 static void
-begin(struct monime_call *call)
+ask(struct monime_call *call)
 {
 	struct check *c = call->verb;
 
-	if (!mn_call_clock(call, call->edition->profile->check.timeout))
-		return;
 	if (!call->edition->provider->token_test) {
 		ask_path(call);
 		return;
@@ -111,65 +95,91 @@ begin(struct monime_call *call)
 	mn_call_send(call, c->lane, on_token_test);
 }
 
-/* What a presented token must open, by the profile. */
+/* What a token must open, by the profile: can that be asked for? */
 static int
-demand(struct monime_call *call, struct check *c)
+judge(struct monime_call *call)
 {
 	const struct mn_edition *m = call->edition;
 	const struct mn_profile *p = m->profile;
 	enum mn_accept accept = mn_guard_accept(p, m->provider);
+	const char *path = mn_guard_check_path(p, m->provider);
 
-	c->path = mn_guard_check_path(p, m->provider);
 	if (accept == MN_ACCEPT_SPACE && p->space == NULL)
 		return mn_call_finish(call, MONIME_ECONFIG,
 		    "%s: set space: a check asks whether the token opens it",
 		    p->path);
-	if (c->path == NULL && (accept != MN_ACCEPT_ANY ||
+	if (path == NULL && (accept != MN_ACCEPT_ANY ||
 	    !m->provider->token_test))
 		return mn_call_finish(call, MONIME_ECONFIG,
 		    "%s: set check.path: a check asks whether the token opens "
 		    "it", p->path);
-	if (p->space != NULL && accept != MN_ACCEPT_ANY)
+	return MONIME_EPENDING;
+}
+
+/* The verb's own, for a call in a lane; NULL: no memory. */
+static struct check *
+prepare(struct monime_call *call, enum mn_lane lane)
+{
+	struct check *c;
+
+	c = call->verb = calloc(1, sizeof(*c));
+	call->verb_free = free;
+	if (c != NULL)
+		c->lane = lane;
+	return c;
+}
+
+static void
+demand(const struct mn_edition *m, struct check *c)
+{
+	const struct mn_profile *p = m->profile;
+
+	c->path = mn_guard_check_path(p, m->provider);
+	if (p->space != NULL &&
+	    mn_guard_accept(p, m->provider) != MN_ACCEPT_ANY)
 		(void)snprintf(c->space, sizeof(c->space), "%s: %s",
 		    m->provider->space_header, p->space);
-	return MONIME_EPENDING;
+}
+
+/* The probe's own call, which asks in the place of all who want to know. */
+static void
+probe(struct monime_call *call)
+{
+	struct check *c = prepare(call, MN_LANE_PROBE);
+
+	if (c == NULL) {
+		(void)mn_call_end(call, MONIME_ENOMEM);
+		return;
+	}
+	c->line = mn_secret_get(call->bearer);
+	demand(call->edition, c);
+	ask(call);
 }
 
 static int
 prepare_token(struct monime_call *call, const char *token, size_t len)
 {
 	const struct mn_edition *m = call->edition;
-	struct check *c;
 	int r;
 
 	mn_call_fact(call, "source", "local");
 	r = mn_guard_token(m->profile, m->provider, token, len, &call->error);
 	if (r != MONIME_OK)
 		return mn_call_end(call, r);
-	c = call->verb = calloc(1, sizeof(*c));
-	call->verb_free = free;
 	call->bearer = mn_credential_line(MN_SECRET_PLAIN, token, len);
-	if (c == NULL || call->bearer == NULL)
+	if (call->bearer == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);
-	c->lane = MN_LANE_PROBE;
-	c->line = mn_secret_get(call->bearer);
-	return demand(call, c);
+	return judge(call);
 }
 
 static void
 with_credential(struct monime_call *call)
 {
-	const struct mn_edition *e = call->edition;
 	struct check *c = call->verb;
 
 	mn_call_fact(call, "fingerprint", "%s", call->credential->fingerprint);
 	c->line = mn_secret_get(call->credential->header);
-	if (e->provider->token_test) {
-		mn_call_ask(call, c->line, "/");
-		mn_call_send(call, c->lane, on_token_test);
-	} else {
-		ask_path(call);
-	}
+	ask(call);
 }
 
 static void
@@ -185,6 +195,7 @@ prepare_credential(struct monime_call *call)
 {
 	const struct mn_edition *e = call->edition;
 	struct check *c;
+	int r = MONIME_EPENDING;
 
 	mn_call_fact(call, "source", "local");
 	if (e->credential == NULL && e->oauth2 == NULL)
@@ -192,41 +203,54 @@ prepare_credential(struct monime_call *call)
 		    "%s: no credential to check: write its token into the "
 		    "file that monime.conf(5) names, or use monime set-token",
 		    e->profile->name);
-	c = call->verb = calloc(1, sizeof(*c));
-	call->verb_free = free;
+	c = prepare(call, MN_LANE_OWN);
 	if (c == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);
-	c->lane = MN_LANE_OWN;
 	/*
 	 * A token test is enough, and so is a token endpoint that gives us a
 	 * token; else a path has to open.
 	 */
 	if (!e->provider->token_test &&
-	    (e->oauth2 == NULL || e->profile->check.path != NULL))
-		return demand(call, c);
-	return MONIME_EPENDING;
+	    (e->oauth2 == NULL || e->profile->check.path != NULL)) {
+		demand(e, c);
+		r = judge(call);
+	}
+	return r;
 }
 
 int
 monime_check_token(struct monime *m, const char *token, size_t len,
     struct monime_call **out)
 {
+	struct mn_verdict found;
 	struct monime_call *call;
 
 	if (out != NULL)
 		*out = NULL;
+	if (mn_probe_remembered(m, token, len, &found))
+		return mn_probe_answer(m, token, len, &found, NULL, out);
 	call = mn_call_new(m, NULL);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare_token(call, token, len);
-	return mn_call_block(call, begin, out);
+	return mn_probe_block(call, probe, out);
+}
+
+static void
+begin(struct monime_call *call)
+{
+	mn_probe_join(call, probe);
 }
 
 int
 monime_check_token_start(struct monime *m, const char *token, size_t len,
     void *data, struct monime_call **out)
 {
-	struct monime_call *call = mn_call_new(m, data);
+	struct mn_verdict found;
+	struct monime_call *call;
 
+	if (mn_probe_remembered(m, token, len, &found))
+		return mn_probe_answer(m, token, len, &found, data, out);
+	call = mn_call_new(m, data);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare_token(call, token, len);
 	return mn_events_start(call, begin, out);

@@ -11,6 +11,7 @@
 
 #include "guard.h"
 #include "oauth2.h"
+#include "verdicts.h"
 
 #include "banned.h"
 
@@ -53,6 +54,41 @@ load_credential(struct mn_edition *e, struct mn_error *error)
 	return MONIME_OK;
 }
 
+/* What a verdict depends on: under another policy it would be none. */
+static int
+open_verdicts(struct mn_edition *e, struct mn_error *error)
+{
+	const struct mn_profile *p = e->profile;
+	const struct mn_verdicts_config config = {
+		.ttl = p->check.ttl,
+		.negative_ttl = p->check.negative_ttl,
+		.stale = p->check.stale,
+		.timeout = p->check.timeout,
+		.entries = p->check.entries,
+		.probes = p->check.probes,
+		.probe_rate = p->check.probe_rate,
+	};
+	const int accept = (int)mn_guard_accept(p, e->provider);
+	const char *path = mn_guard_check_path(p, e->provider);
+	const char *text[] = {
+		p->path, p->name, e->provider->name, e->wire.origin,
+		p->space != NULL ? p->space : "", path != NULL ? path : "",
+	};
+	struct mn_piece piece[1 + sizeof(text) / sizeof(text[0])] = {
+		{ &accept, sizeof(accept) }
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(text) / sizeof(text[0]); i++)
+		piece[1 + i] = (struct mn_piece){ text[i], strlen(text[i]) };
+	e->verdicts = mn_verdicts_open(&config, piece,
+	    sizeof(piece) / sizeof(piece[0]));
+	if (e->verdicts == NULL)
+		return mn_error_add(error, MONIME_ENOMEM, "%s",
+		    monime_strerror(MONIME_ENOMEM));
+	return MONIME_OK;
+}
+
 static int
 load(struct mn_edition *e, const char *name, const char *folder,
     bool *withdrawn, struct mn_error *error)
@@ -73,6 +109,9 @@ load(struct mn_edition *e, const char *name, const char *folder,
 	if (r != MONIME_OK)
 		return r;
 	configure_wire(e);
+	r = open_verdicts(e, error);
+	if (r != MONIME_OK)
+		return r;
 	return load_credential(e, error);
 }
 
@@ -114,6 +153,7 @@ mn_edition_free(struct mn_edition *e)
 		return;
 	mn_edition_retire(e);
 	mn_oauth2_free(e->oauth2);
+	mn_verdicts_close(e->verdicts);
 	mn_credential_free(e->credential);
 	mn_credential_free(e->former);
 	mn_profile_free(e->profile);
@@ -163,6 +203,39 @@ mn_edition_compatible(const struct mn_edition *a, const struct mn_edition *b,
 	else if (!same(a->profile->space, b->profile->space))
 		*what = "space";
 	return *what == NULL;
+}
+
+static void
+drop(void *owner)
+{
+	mn_edition_free(owner);
+}
+
+struct mn_lanes *
+mn_edition_lanes(struct mn_edition_lanes *now, struct mn_loop *l,
+    struct mn_edition *e)
+{
+	struct mn_lanes *lanes;
+
+	if (now->edition == e)
+		return now->lanes;
+	lanes = mn_loop_open(l, &e->wire, drop, mn_edition_keep(e));
+	if (lanes == NULL) {
+		mn_edition_free(e);
+		return NULL;
+	}
+	mn_edition_lanes_retire(now);
+	now->edition = e;
+	now->lanes = lanes;
+	return lanes;
+}
+
+void
+mn_edition_lanes_retire(struct mn_edition_lanes *now)
+{
+	if (now->lanes != NULL)
+		mn_loop_retire(now->lanes);
+	*now = (struct mn_edition_lanes){ NULL, NULL };
 }
 
 struct mn_lanes *

@@ -21,6 +21,7 @@
 #define MN_LOOPS_KEPT	64	/* idle, each with its connections */
 
 struct mn_oauth2;
+struct mn_verdicts;
 
 struct mn_edition {
 	unsigned int references;
@@ -31,6 +32,7 @@ struct mn_edition {
 	struct mn_credential *former;	/* the edition's before, or NULL */
 	bool former_refused;		/* it is no good either; atomic */
 	struct mn_oauth2 *oauth2;	/* NULL: not the way of this product */
+	struct mn_verdicts *verdicts;	/* on presented tokens */
 
 	/* Loops of blocking verbs: a thread takes one for a call. */
 	pthread_mutex_t lock;
@@ -61,6 +63,17 @@ void mn_edition_succeed(struct mn_edition *e, struct mn_edition *former);
 /* May an open handle go over from one to the other?  Else *what differs. */
 bool mn_edition_compatible(const struct mn_edition *a,
     const struct mn_edition *b, const char **what);
+
+/* The lanes in a loop that more than one edition uses, one after the other. */
+struct mn_edition_lanes {
+	struct mn_edition *edition;	/* whose lanes these are */
+	struct mn_lanes *lanes;
+};
+
+/* Those for an edition: new ones where it is another.  NULL: no memory. */
+struct mn_lanes *mn_edition_lanes(struct mn_edition_lanes *now,
+    struct mn_loop *l, struct mn_edition *e);
+void mn_edition_lanes_retire(struct mn_edition_lanes *now);
 
 /* NULL: no descriptor or no memory. */
 struct mn_lanes *mn_edition_loop_take(struct mn_edition *e);

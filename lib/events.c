@@ -25,8 +25,7 @@ struct list {
 
 struct mn_events {
 	struct mn_loop *loop;
-	struct mn_edition *edition;	/* whose lanes these are */
-	struct mn_lanes *lanes;
+	struct mn_edition_lanes lanes;
 	struct list pending;
 	struct list ready;
 	int64_t turn;			/* when this turn began; -1: none */
@@ -85,33 +84,6 @@ events(struct monime *m)
 	return ev;
 }
 
-static void
-drop_edition(void *owner)
-{
-	mn_edition_free(owner);
-}
-
-/* The lanes of the call's edition: new ones where it is a new edition. */
-static struct mn_lanes *
-lanes_for(struct mn_events *ev, struct mn_edition *e)
-{
-	struct mn_lanes *lanes;
-
-	if (ev->edition == e)
-		return ev->lanes;
-	lanes = mn_loop_open(ev->loop, &e->wire, drop_edition,
-	    mn_edition_keep(e));
-	if (lanes == NULL) {
-		mn_edition_free(e);
-		return NULL;
-	}
-	if (ev->lanes != NULL)
-		mn_loop_retire(ev->lanes);
-	ev->edition = e;
-	ev->lanes = lanes;
-	return lanes;
-}
-
 int
 mn_events_start(struct monime_call *call,
     void (*begin)(struct monime_call *call), struct monime_call **out)
@@ -132,7 +104,7 @@ mn_events_start(struct monime_call *call,
 	if (ev == NULL)
 		return mn_call_finish(call, MONIME_ESYS,
 		    "no descriptor for the event loop");
-	call->lanes = lanes_for(ev, call->edition);
+	call->lanes = mn_edition_lanes(&ev->lanes, ev->loop, call->edition);
 	if (call->lanes == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);
 	call->loop = ev->loop;
@@ -222,8 +194,7 @@ mn_events_close(struct monime *m)
 	if (ev == NULL)
 		return;
 	cancel_all(ev, true);
-	if (ev->lanes != NULL)
-		mn_loop_retire(ev->lanes);
+	mn_edition_lanes_retire(&ev->lanes);
 	mn_loop_free(ev->loop);
 	free(ev);
 	m->events = NULL;

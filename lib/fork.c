@@ -48,6 +48,7 @@ mn_fork_forget(struct monime *m)
 	if (__atomic_compare_exchange_n(m->here, &seen, MN_FORK_BUSY, false,
 	    __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
 		mn_events_forget(m);
+		mn_probe_forget(m);
 		mn_edition_forget(m->now);
 		mn_metrics_forget();
 		__atomic_store_n(m->here, MN_FORK_HERE, __ATOMIC_RELEASE);

@@ -67,6 +67,7 @@ struct mn_lanes {
 enum {
 	SLOT_EVENT,
 	SLOT_TIMER,
+	SLOT_INSIDE,
 	SLOT_POOLS
 };
 
@@ -85,6 +86,8 @@ struct mn_loop {
 	size_t timers;
 	size_t room;
 	struct mn_waiter *waiters;
+	void (*inside)(void *arg);	/* for the loop inside */
+	void *inside_arg;
 	struct mn_socket *socket;	/* all that are open */
 	size_t sockets;
 	size_t socket_room;
@@ -982,6 +985,24 @@ mn_loop_signal(struct mn_waiter *w)
 	(void)!write(fd, &one, sizeof(one));
 }
 
+bool
+mn_loop_nest(struct mn_loop *l, struct mn_loop *inside,
+    void (*told)(void *arg), void *arg)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+
+	l->inside = told;
+	l->inside_arg = arg;
+	ev.data.u64 = (uint64_t)SLOT_INSIDE << 32;
+	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, inside->epoll, &ev) == 0;
+}
+
+void
+mn_loop_unnest(struct mn_loop *l, struct mn_loop *inside)
+{
+	(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, inside->epoll, NULL);
+}
+
 static void
 wake(struct mn_loop *l)
 {
@@ -1018,6 +1039,10 @@ dispatch(struct mn_loop *l, const struct epoll_event *ev)
 	if (slot == SLOT_TIMER) {
 		(void)!read(l->timer, &count, sizeof(count));
 		l->armed = 0;
+		return;
+	}
+	if (slot == SLOT_INSIDE) {
+		l->inside(l->inside_arg);
 		return;
 	}
 	p = l->slot[slot - SLOT_POOLS];

@@ -116,6 +116,15 @@ bool mn_loop_wait(struct mn_loop *l, struct mn_waiter *w);
 void mn_loop_unwait(struct mn_waiter *w);
 void mn_loop_signal(struct mn_waiter *w);
 
+/*
+ * Have told() called in a loop when there is something to do in the one
+ * inside, which somebody else may run: it is told once for each time that
+ * something comes up there.  One loop inside at a time; from any thread.
+ */
+bool mn_loop_nest(struct mn_loop *l, struct mn_loop *inside,
+    void (*told)(void *arg), void *arg);
+void mn_loop_unnest(struct mn_loop *l, struct mn_loop *inside);
+
 /* From the loop's own thread: there is something to do. */
 void mn_loop_stir(struct mn_loop *l);
 

@@ -250,6 +250,7 @@ mn_metrics_end(struct monime_call *call)
 	case MN_VERB_AUTHORIZE:
 		mn_metrics_count(m, MN_COUNT_AUTHORIZATIONS, call->result, 0);
 		break;
+	case MN_VERB_PROBE:	/* by mn_metrics_probe() */
 	case MN_VERBS:
 		break;
 	}
@@ -258,7 +259,7 @@ mn_metrics_end(struct monime_call *call)
 void
 mn_metrics_probe(struct monime_call *call, int result)
 {
-	if (call->kind != MN_VERB_CHECK)
+	if (call->kind != MN_VERB_PROBE)
 		return;
 	mn_metrics_count(call->m, MN_COUNT_PROBES, result, 0);
 	observe(call, MN_TIME_PROBES);
@@ -275,7 +276,7 @@ mn_metrics_limited(struct monime_call *call, const char *layer)
 	    strcmp(by->words[i], layer) != 0))
 		i++;
 	mn_metrics_count(call->m, MN_COUNT_LIMITS, i,
-	    call->kind == MN_VERB_CHECK);
+	    call->kind == MN_VERB_PROBE);
 }
 
 void

@@ -28,6 +28,7 @@ struct monime_call;
 /* What a call is, which decides where its end is counted. */
 enum mn_verb {
 	MN_VERB_CHECK,		/* monime_check_token() */
+	MN_VERB_PROBE,		/* what asks for those */
 	MN_VERB_CREDENTIAL,	/* monime_check_credential() */
 	MN_VERB_REQUEST,
 	MN_VERB_AUTHORIZE,

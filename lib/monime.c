@@ -53,6 +53,11 @@ open_profile(struct monime *m, const char *name, const char *folder)
 	if (r != MONIME_OK)
 		return r;
 	m->now = mn_edition_keep(m->first);
+	m->probes = mn_probe_new();
+	if (m->probes == NULL)
+		return mn_error_add(&m->error, MONIME_ENOMEM, "%s",
+		    monime_strerror(MONIME_ENOMEM));
+	mn_probe_publish(m, m->first);
 	m->reload = mn_reload_new(name, folder);
 	if (m->reload == NULL)
 		return mn_error_add(&m->error, MONIME_ENOMEM, "%s",
@@ -99,6 +104,7 @@ monime_close(struct monime *m)
 	if (m->here != NULL)
 		mn_fork_look(m);
 	mn_events_close(m);
+	mn_probe_close(m);
 	if (m->now != NULL)
 		mn_edition_retire(m->now);
 	mn_log_set(&m->log, -1, NULL, NULL);

@@ -137,7 +137,7 @@ refuse(struct monime *m, const char *fmt, ...)
 	va_end(ap);
 	(void)pthread_mutex_lock(&m->lock);
 	news = !m->refused;
-	m->refused = true;
+	__atomic_store_n(&m->refused, true, __ATOMIC_RELAXED);
 	old = m->refusal;
 	m->refusal = strdup(mn_text_get(&why));
 	(void)pthread_mutex_unlock(&m->lock);
@@ -195,10 +195,11 @@ adopt(struct monime *m, struct mn_edition *e)
 	mn_edition_succeed(e, old);
 	(void)pthread_mutex_lock(&m->lock);
 	m->now = e;
-	m->refused = false;
+	__atomic_store_n(&m->refused, false, __ATOMIC_RELAXED);
 	refusal = m->refusal;
 	m->refusal = NULL;
 	(void)pthread_mutex_unlock(&m->lock);
+	mn_probe_publish(m, e);
 	mn_edition_retire(old);
 	mn_edition_free(old);
 	free(refusal);
@@ -302,6 +303,13 @@ current(struct monime *m, bool *refused, char **refusal)
 	*refusal = m->refusal != NULL ? strdup(m->refusal) : NULL;
 	(void)pthread_mutex_unlock(&m->lock);
 	return e;
+}
+
+bool
+mn_reload_due(const struct monime *m, int64_t now)
+{
+	return __atomic_load_n(&m->refused, __ATOMIC_RELAXED) ||
+	    now >= __atomic_load_n(&m->reload->due, __ATOMIC_RELAXED);
 }
 
 struct mn_edition *

@@ -28,6 +28,12 @@ void mn_reload_free(struct mn_reload *r);
 struct mn_edition *mn_reload_edition(struct monime *m, bool *refused,
     char **refusal);
 
+/*
+ * Is there something that a new call has to see to: a look, or a refusal?  By
+ * mn_verdicts_time(); takes no lock.
+ */
+bool mn_reload_due(const struct monime *m, int64_t now);
+
 /* Look now, since a credential was refused; the edition after that. */
 struct mn_edition *mn_reload_again(struct monime *m);
 

@@ -552,6 +552,9 @@ claimed(struct mn_verdicts *v, const struct mn_probe *probe, int64_t now)
 	int64_t left;
 	size_t i;
 
+	/* What will not be remembered is not worth waiting for. */
+	if (v->life[ACCEPTED].most == 0)
+		return 0;
 	for (i = 0; i < v->share[KEPT].first + v->share[KEPT].slots; i++) {
 		slot = &v->board->slot[i];
 		claim = get(slot);
@@ -584,7 +587,8 @@ seize(struct mn_verdicts *v, int share, struct mn_probe *probe, int64_t now)
 		slot = &v->board->slot[at];
 		old = get(slot);
 		if (claim_left(v, old, now) > 0) {
-			if (claim_is_of(old, &probe->id))
+			if (v->life[ACCEPTED].most > 0 &&
+			    claim_is_of(old, &probe->id))
 				return MN_CLAIM_BUSY;
 			continue;
 		}
@@ -920,6 +924,15 @@ mn_verdicts_open(const struct mn_verdicts_config *config,
 		v = verdicts_new(config, identity);
 	if (v != NULL)
 		v->references++;
+	(void)pthread_mutex_unlock(&opened.lock);
+	return v;
+}
+
+struct mn_verdicts *
+mn_verdicts_keep(struct mn_verdicts *v)
+{
+	(void)pthread_mutex_lock(&opened.lock);
+	v->references++;
 	(void)pthread_mutex_unlock(&opened.lock);
 	return v;
 }

@@ -93,6 +93,8 @@ struct mn_verdicts_count {
 struct mn_verdicts *mn_verdicts_open(const struct mn_verdicts_config *config,
     const struct mn_piece *pieces, size_t n);
 
+struct mn_verdicts *mn_verdicts_keep(struct mn_verdicts *v);
+
 /* The last of a process takes its own mapping away, nobody else's. */
 void mn_verdicts_close(struct mn_verdicts *v);
 

@@ -29,7 +29,7 @@ clock_gettime(clockid_t which, struct timespec *ts)
 
 	if (syscall(SYS_clock_gettime, which, ts) != 0)
 		return -1;
-	if (which != CLOCK_MONOTONIC)
+	if (which != CLOCK_MONOTONIC && which != CLOCK_MONOTONIC_COARSE)
 		return 0;
 	moved = __atomic_load_n(&clock_moved, __ATOMIC_RELAXED);
 	ts->tv_sec += moved / 1000;

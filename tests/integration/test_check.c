@@ -30,6 +30,17 @@ fingerprint_of(const char *token)
 	return text;
 }
 
+/* The same profile again, by a handle that remembers nothing. */
+static struct monime *
+anew(struct monime *m)
+{
+	char name[80];
+
+	(void)snprintf(name, sizeof(name), "%s", monime_get(m, "profile"));
+	monime_close(m);
+	return open_named(name);
+}
+
 /* Nobody knows: which must never read as a yes, nor as the bearer's fault. */
 static void
 assert_unknown(int code)
@@ -169,6 +180,7 @@ test_odd_json_is_unknown(void **state)
 	(void)state;
 	for (i = 0; i < ROWS(odd_bodies); i++) {
 		row = odd_bodies[i];
+		m = anew(m);
 		fault_text("/", 200, odd_bodies[i]);
 		/* A token that is good: its path would open. */
 		r = check(m, "test", &call);
@@ -207,6 +219,7 @@ test_odd_bytes_are_unknown(void **state)
 	(void)state;
 	for (i = 0; i < ROWS(bodies); i++) {
 		row = bodies[i];
+		m = anew(m);
 		faultf("{\"path\": \"/\", \"body_base64\": \"%s\"}", bodies[i]);
 		r = check(m, "test", NULL);
 		assert_unknown(r);
@@ -237,6 +250,7 @@ test_unknown_fields_and_nulls_are_no_reason_to_refuse(void **state)
 	(void)state;
 	for (i = 0; i < ROWS(bodies); i++) {
 		row = bodies[i];
+		m = anew(m);
 		fault_text("/", 200, bodies[i]);
 		assert_code(call, check(m, "test", &call), MONIME_OK);
 		assert_fact(call, "environment", "test");
@@ -277,6 +291,7 @@ test_other_status_with_a_yes_in_its_body_is_no_yes(void **state)
 	for (i = 0; i < ROWS(statuses); i++) {
 		(void)snprintf(name, sizeof(name), "%d", statuses[i]);
 		row = name;
+		m = anew(m);
 		fault_text("/", statuses[i], YES);
 		assert_code(call, check(m, "test", &call),
 		    code_of_status(statuses[i]));
@@ -313,6 +328,7 @@ test_path_opens_with_2xx_alone(void **state)
 	for (i = 0; i < ROWS(rows); i++) {
 		(void)snprintf(name, sizeof(name), "%d", rows[i].status);
 		row = name;
+		m = anew(m);
 		faultf("{\"path\": \"/v1/financial-accounts?limit=1\","
 		    " \"status\": %d}", rows[i].status);
 		assert_code(call, check(m, "test", &call), rows[i].code);
@@ -522,6 +538,7 @@ test_api_that_names_the_other_environment_is_believed(void **state)
 	assert_code(call, monime_check_credential(m, &call),
 	    MONIME_EENVIRONMENT);
 	monime_call_free(call);
+	m = anew(m);
 	/* A refusal stays one, whatever environment stands beside it. */
 	fault_text("/", 200, STATUS("\"isAuthenticated\":false,"
 	    "\"environment\":\"test\""));
@@ -639,6 +656,7 @@ test_outage_is_unknown(void **state)
 		assert_row(monime_call_error(call)[0] != '\0');
 		monime_call_free(call);
 		sandbox_reset(sandbox);
+		m = anew(m);
 		/* And it is over when it is over. */
 		assert_code(NULL, check(m, "test", NULL), MONIME_OK);
 		monime_close(m);
@@ -703,10 +721,13 @@ test_answer_beyond_64_kib_is_unknown(void **state)
 	(void)state;
 	fault_of_size(65536);
 	assert_code(NULL, check(m, "test", NULL), MONIME_OK);
+	m = anew(m);
 	fault_of_size(65537);
 	assert_code(NULL, check(m, "test", NULL), MONIME_EPROTO);
+	m = anew(m);
 	sandbox_fault(sandbox, J({"path": "/v1", "huge": 65537}));
 	assert_code(NULL, check(m, "test", NULL), MONIME_EPROTO);
+	m = anew(m);
 	sandbox_fault(sandbox, J({"huge_headers": 80000}));
 	assert_code(NULL, check(m, "test", NULL), MONIME_EPROTO);
 	monime_close(m);

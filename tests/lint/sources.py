@@ -13,7 +13,7 @@ LAYERS = (
     ("wire", "transfer loop answer"),
     ("rules", "guard retry provider"),
     ("state", "call credential oauth2 edition reload bench events fork "
-              "verdicts metrics reading openmetrics page"),
+              "verdicts probe metrics reading openmetrics page"),
     ("verbs", "check request authorize webhook"),
     ("top", "monime"),
 )
