@@ -155,6 +155,7 @@ LDFLAGS_test_peers = -Wl,--export-dynamic
 # Not linked with the library, which it loads.
 LDFLAGS_test_host = -Wl,--as-needed
 
+LDFLAGS_test_remembered = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 LDFLAGS_test_verdicts = -Wl,--wrap=malloc,--wrap=calloc \
 	  -Wl,--wrap=clock_gettime,--wrap=gettimeofday,--wrap=time
 

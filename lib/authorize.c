@@ -100,8 +100,8 @@ monime_call_report(struct monime_call *call, int status)
 {
 	const struct mn_provider *v;
 
-	if (call == NULL || call->result != MONIME_OK ||
-	    call->credential == NULL)
+	if (call == NULL || call->kind != MN_VERB_AUTHORIZE ||
+	    call->result != MONIME_OK || call->credential == NULL)
 		return;
 	call->status = status;
 	v = call->edition->provider;
