@@ -7,12 +7,9 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -20,6 +17,7 @@
 
 #include <curl/curl.h>
 
+#include "sockets.h"
 #include "banned.h"
 
 /*
@@ -31,38 +29,6 @@
 #define EVENTS	16	/* taken from the kernel at once */
 #define LAUNCHES	8	/* transfers begun, in each lane */
 
-struct mn_socket {
-	int fd;
-	int port;			/* ours; 0: not looked up yet */
-};
-
-struct mn_pool {
-	struct mn_lanes *lanes;
-	uint32_t slot;			/* in the loop */
-	CURLM *multi;
-	struct mn_timer timer;		/* libcurl's */
-	struct mn_transfer *first;	/* queue */
-	struct mn_transfer **last;
-	struct mn_transfer *busy;	/* those that libcurl has */
-	struct mn_easy **spare;		/* kept handles that nobody uses */
-	size_t spares;
-	int open;			/* sockets */
-	int connecting;			/* of these, not yet of use */
-	int active;			/* transfers that libcurl has */
-	int starting;			/* of these, not yet writing */
-};
-
-struct mn_lanes {
-	struct mn_loop *loop;
-	const struct mn_wire_config *config;
-	struct mn_pool pool[MN_LANES];
-	struct mn_lanes *next;
-	bool retired;
-	unsigned int held;		/* by calls, also those that sleep */
-	void (*drop)(void *owner);
-	void *owner;
-};
-
 /* What an event of epoll's is about: a pool, or one of these. */
 enum {
 	SLOT_EVENT,
@@ -73,7 +39,6 @@ enum {
 
 struct mn_loop {
 	int epoll;
-	int event;			/* an eventfd; -1: not needed yet */
 	int timer;			/* a timerfd; -1: nobody watches */
 	int64_t armed;			/* when it will fire; 0: it will not */
 	int64_t now;
@@ -82,87 +47,24 @@ struct mn_loop {
 	struct mn_lanes *lanes;
 	struct mn_pool **slot;		/* by number - SLOT_POOLS; with holes */
 	size_t slots;
-	struct mn_timer **heap;		/* from 1 on */
-	size_t timers;
-	size_t room;
-	struct mn_waiter *waiters;
+	struct mn_timers timers;
+	struct mn_waiters waiters;
 	void (*inside)(void *arg);	/* for the loop inside */
 	void *inside_arg;
-	struct mn_socket *socket;	/* all that are open */
-	size_t sockets;
-	size_t socket_room;
+	struct mn_sockets sockets;	/* all that are open */
 	struct mn_loop *forgotten;	/* the next such one */
 };
-
-static void
-put(struct mn_loop *l, size_t place, struct mn_timer *timer)
-{
-	l->heap[place] = timer;
-	timer->place = place;
-}
-
-static void
-rise(struct mn_loop *l, size_t i, struct mn_timer *timer)
-{
-	for (; i > 1 && l->heap[i / 2]->at > timer->at; i /= 2)
-		put(l, i, l->heap[i / 2]);
-	put(l, i, timer);
-}
-
-static void
-sink(struct mn_loop *l, size_t i, struct mn_timer *timer)
-{
-	size_t child;
-
-	while ((child = 2 * i) <= l->timers) {
-		if (child < l->timers &&
-		    l->heap[child + 1]->at < l->heap[child]->at)
-			child++;
-		if (l->heap[child]->at >= timer->at)
-			break;
-		put(l, i, l->heap[child]);
-		i = child;
-	}
-	put(l, i, timer);
-}
 
 bool
 mn_loop_set(struct mn_loop *l, struct mn_timer *timer, int64_t at)
 {
-	struct mn_timer **heap;
-	size_t room;
-
-	mn_loop_unset(l, timer);
-	if (l->timers + 2 > l->room) {
-		room = l->room ? 2 * l->room : 16;
-		heap = realloc(l->heap, room * sizeof(*heap));
-		if (heap == NULL)
-			return false;
-		l->heap = heap;
-		l->room = room;
-	}
-	timer->at = at;
-	rise(l, ++l->timers, timer);
-	return true;
+	return mn_timer_set(&l->timers, timer, at);
 }
 
 void
 mn_loop_unset(struct mn_loop *l, struct mn_timer *timer)
 {
-	size_t i = timer->place;
-	struct mn_timer *last;
-
-	if (i == 0)
-		return;
-	timer->place = 0;
-	last = l->heap[l->timers--];
-	if (last == timer)
-		return;
-	/* The last one takes the place and finds its own from there. */
-	if (i > 1 && l->heap[i / 2]->at > last->at)
-		rise(l, i, last);
-	else
-		sink(l, i, last);
+	mn_timer_unset(&l->timers, timer);
 }
 
 int64_t
@@ -268,36 +170,6 @@ on_timeout(void *arg)
 	    &running);
 }
 
-static bool
-remember(struct mn_loop *l, int fd)
-{
-	size_t room = l->socket_room ? 2 * l->socket_room : 8;
-	struct mn_socket *more;
-
-	if (l->sockets == l->socket_room) {
-		more = realloc(l->socket, room * sizeof(*more));
-		if (more == NULL)
-			return false;
-		l->socket = more;
-		l->socket_room = room;
-	}
-	l->socket[l->sockets++] = (struct mn_socket){ .fd = fd };
-	return true;
-}
-
-static void
-forget(struct mn_loop *l, int fd)
-{
-	size_t i;
-
-	for (i = 0; i < l->sockets; i++) {
-		if (l->socket[i].fd == fd) {
-			l->socket[i] = l->socket[--l->sockets];
-			break;
-		}
-	}
-}
-
 static curl_socket_t
 on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -309,16 +181,11 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	    address->protocol);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
-	if (!remember(t->pool->lanes->loop, fd)) {
+	if (!mn_sockets_add(&t->pool->lanes->loop->sockets, fd)) {
 		(void)close(fd);
 		return CURL_SOCKET_BAD;
 	}
-	t->pool->open++;
-	/* One for sending again is of use at once: nobody settles it. */
-	if (!t->sent) {
-		t->opened++;
-		t->pool->connecting++;
-	}
+	mn_pool_opened(t);
 	return fd;
 }
 
@@ -328,7 +195,7 @@ on_close(void *arg, curl_socket_t fd)
 	struct mn_pool *p = arg;
 
 	p->open--;
-	forget(p->lanes->loop, fd);
+	mn_sockets_remove(&p->lanes->loop->sockets, fd);
 	/*
 	 * A child that has not entered the library yet has it open, too: so
 	 * epoll would not let go of it, and tell of it for ever.
@@ -337,74 +204,16 @@ on_close(void *arg, curl_socket_t fd)
 	return close(fd);
 }
 
-/* The local port of a socket, or 0. */
-static int
-port_of(int fd)
-{
-	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof(a);
-
-	if (getsockname(fd, (void *)&a, &len) != 0)
-		return 0;
-	if (a.ss_family == AF_INET)
-		return ntohs(((struct sockaddr_in *)(void *)&a)->sin_port);
-	if (a.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)(void *)&a)->sin6_port);
-	return 0;
-}
-
-/* Is it closed, or is there something to read? */
-static bool
-is_readable(int fd)
-{
-	char c;
-
-	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-	    (errno != EAGAIN && errno != EWOULDBLOCK);
-}
-
-/*
- * May the kept connection with that local port not be used?  What can be read
- * there nobody asked for, and libcurl would take it for the answer to the next
- * request.  Two origins may see the same port: then neither may be readable.
- */
-static bool
-is_spoilt(struct mn_loop *l, int port)
-{
-	bool found = false;
-	struct mn_socket *s;
-
-	for (s = l->socket; s < l->socket + l->sockets; s++) {
-		if (s->port == 0)
-			s->port = port_of(s->fd);
-		if (s->port != port)
-			continue;
-		if (is_readable(s->fd))
-			return true;
-		found = true;
-	}
-	return !found;
-}
-
-/* The transfer has its connection, or has ended without one. */
-static void
-settle(struct mn_transfer *t)
-{
-	if (!t->sent)
-		t->pool->starting--;
-	t->pool->connecting -= t->opened;
-	t->opened = 0;
-}
-
 /* A new connection may have session tickets of TLS to read, a kept one not. */
 static bool
 on_start(struct mn_transfer *t, int port)
 {
-	if (t->opened == 0 && is_spoilt(t->pool->lanes->loop, port)) {
+	if (t->opened == 0 &&
+	    mn_sockets_spoilt(&t->pool->lanes->loop->sockets, port)) {
 		t->stale = true;
 		return false;
 	}
-	settle(t);
+	mn_pool_settle(t);
 	return true;
 }
 
@@ -432,17 +241,10 @@ easy_get(struct mn_pool *p)
 	return k;
 }
 
-static int
-most(const struct mn_pool *p)
-{
-	return p->lanes->config->connections < MN_LOOP_TRANSFERS ?
-	    p->lanes->config->connections : MN_LOOP_TRANSFERS;
-}
-
 static void
 easy_put(struct mn_pool *p, struct mn_easy *k)
 {
-	if (p->spares < (size_t)most(p))
+	if (p->spares < (size_t)mn_pool_most(p))
 		p->spare[p->spares++] = k;
 	else
 		mn_transfer_easy_free(k);
@@ -453,7 +255,7 @@ pool_open(struct mn_pool *p)
 {
 	if (p->multi != NULL)
 		return true;
-	p->spare = calloc((size_t)most(p), sizeof(*p->spare));
+	p->spare = calloc((size_t)mn_pool_most(p), sizeof(*p->spare));
 	p->multi = curl_multi_init();
 	if (p->spare != NULL && p->multi != NULL &&
 	    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ==
@@ -464,33 +266,14 @@ pool_open(struct mn_pool *p)
 	    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) == CURLM_OK &&
 	    curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING)
 	    == CURLM_OK &&
-	    curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)most(p)) ==
-	    CURLM_OK)
+	    curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS,
+	    (long)mn_pool_most(p)) == CURLM_OK)
 		return true;
 	(void)curl_multi_cleanup(p->multi);
 	free(p->spare);
 	p->multi = NULL;
 	p->spare = NULL;
 	return false;
-}
-
-/* Take it out of the list that it is in. */
-static void
-unlist(struct mn_transfer *t)
-{
-	*t->link = t->next;
-	if (t->next != NULL)
-		t->next->link = t->link;
-	t->link = NULL;
-	t->next = NULL;
-}
-
-static void
-queue_remove(struct mn_transfer *t)
-{
-	if (t->next == NULL)
-		t->pool->last = t->link;
-	unlist(t);
 }
 
 /* Take the transfer out of libcurl. */
@@ -501,9 +284,7 @@ detach(struct mn_transfer *t, int code)
 	struct mn_easy *k = t->easy;
 
 	(void)curl_multi_remove_handle(p->multi, mn_transfer_easy_curl(k));
-	unlist(t);
-	p->active--;
-	settle(t);
+	mn_pool_end(t);
 	mn_transfer_end(t, code);
 	easy_put(p, k);
 	t->pool = NULL;
@@ -530,34 +311,12 @@ launch(struct mn_pool *p, struct mn_transfer *t)
 		return;
 	}
 	begun = mn_transfer_begin(t, k);
-	t->next = p->busy;
-	t->link = &p->busy;
-	if (t->next != NULL)
-		t->next->link = &t->next;
-	p->busy = t;
-	p->active++;
-	p->starting++;
+	mn_pool_begin(p, t);
 	if (!begun || curl_multi_add_handle(p->multi,
 	    mn_transfer_easy_curl(k)) != CURLM_OK) {
 		detach(t, CURLE_OUT_OF_MEMORY);
 		t->done(t);
 	}
-}
-
-/*
- * May the first of the queue go?  Handshakes are what blocks: about a
- * millisecond each, and a cold CA folder more.
- */
-static bool
-admits(const struct mn_pool *p)
-{
-	int idle = p->open - p->connecting - (p->active - p->starting);
-
-	if (p->active >= most(p))
-		return false;
-	if (p->first->fresh || idle < 0)
-		idle = 0;
-	return p->starting < MN_LOOP_HANDSHAKES + idle;
 }
 
 static void
@@ -566,8 +325,9 @@ admit(struct mn_pool *p)
 	struct mn_transfer *t;
 	int n;
 
-	for (n = 0; n < LAUNCHES && (t = p->first) != NULL && admits(p); n++) {
-		queue_remove(t);
+	for (n = 0; n < LAUNCHES && mn_pool_ready(p); n++) {
+		t = p->first;
+		mn_pool_withdraw(t);
 		launch(p, t);
 	}
 }
@@ -575,11 +335,7 @@ admit(struct mn_pool *p)
 static void
 enqueue(struct mn_pool *p, struct mn_transfer *t)
 {
-	t->pool = p;
-	t->next = NULL;
-	t->link = p->last;
-	*p->last = t;
-	p->last = &t->next;
+	mn_pool_enqueue(p, t);
 	mn_loop_stir(p->lanes->loop);
 }
 
@@ -619,16 +375,24 @@ drain(struct mn_pool *p)
 	}
 }
 
+/* Has a deadline passed? */
+static bool
+is_due(const struct mn_loop *l)
+{
+	const struct mn_timer *first = mn_timer_first(&l->timers);
+
+	return first != NULL && first->at <= l->now;
+}
+
 static void
 fire(struct mn_loop *l)
 {
 	struct mn_timer *timer;
 	int n;
 
-	for (n = 0; l->timers > 0 && l->heap[1]->at <= l->now &&
-	    (n == 0 || !spent(l)); n++) {
-		timer = l->heap[1];
-		mn_loop_unset(l, timer);
+	for (n = 0; is_due(l) && (n == 0 || !spent(l)); n++) {
+		timer = mn_timer_first(&l->timers);
+		mn_timer_unset(&l->timers, timer);
 		timer->fire(timer->arg);
 	}
 }
@@ -641,7 +405,7 @@ mn_loop_new(void)
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return NULL;
-	l->event = l->timer = -1;
+	l->waiters.event = l->timer = -1;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
 		free(l);
@@ -664,14 +428,10 @@ watch(struct mn_loop *l, int fd, uint32_t slot)
 static bool
 open_event(struct mn_loop *l)
 {
-	if (l->event >= 0)
+	if (l->waiters.event >= 0 ||
+	    watch(l, mn_waiter_open(&l->waiters), SLOT_EVENT))
 		return true;
-	l->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (watch(l, l->event, SLOT_EVENT))
-		return true;
-	if (l->event >= 0)
-		(void)close(l->event);
-	l->event = -1;
+	mn_waiter_close(&l->waiters);
 	return false;
 }
 
@@ -794,20 +554,6 @@ mn_loop_let(struct mn_lanes *lanes)
 		mn_loop_stir(lanes->loop);
 }
 
-static bool
-busy(const struct mn_lanes *lanes)
-{
-	size_t i;
-
-	if (lanes->held > 0)
-		return true;
-	for (i = 0; i < MN_LANES; i++) {
-		if (lanes->pool[i].active > 0 || lanes->pool[i].first != NULL)
-			return true;
-	}
-	return false;
-}
-
 /* Close what is retired and idle. */
 static void
 sweep(struct mn_loop *l)
@@ -816,7 +562,7 @@ sweep(struct mn_loop *l)
 	struct mn_lanes *lanes;
 
 	while ((lanes = *link) != NULL) {
-		if (!lanes->retired || busy(lanes)) {
+		if (!lanes->retired || mn_pool_busy(lanes)) {
 			link = &lanes->next;
 			continue;
 		}
@@ -829,7 +575,6 @@ void
 mn_loop_free(struct mn_loop *l)
 {
 	struct mn_lanes *lanes;
-	size_t i;
 
 	if (l == NULL)
 		return;
@@ -837,16 +582,13 @@ mn_loop_free(struct mn_loop *l)
 		l->lanes = lanes->next;
 		lanes_free(lanes);
 	}
-	for (i = 1; i <= l->timers; i++)
-		l->heap[i]->place = 0;
-	if (l->event >= 0)
-		(void)close(l->event);
+	mn_waiter_close(&l->waiters);
 	if (l->timer >= 0)
 		(void)close(l->timer);
 	(void)close(l->epoll);
-	free(l->socket);
+	mn_timer_free(&l->timers);
+	mn_sockets_free(&l->sockets);
 	free(l->slot);
-	free(l->heap);
 	free(l);
 }
 
@@ -854,12 +596,9 @@ void
 mn_loop_forget(struct mn_loop *l)
 {
 	static struct mn_loop *forgotten;
-	size_t i;
 
-	for (i = 0; i < l->sockets; i++)
-		(void)close(l->socket[i].fd);
-	if (l->event >= 0)
-		(void)close(l->event);
+	mn_sockets_close(&l->sockets);
+	mn_waiter_close(&l->waiters);
 	if (l->timer >= 0)
 		(void)close(l->timer);
 	(void)close(l->epoll);
@@ -895,7 +634,7 @@ mn_loop_cancel(struct mn_transfer *t)
 	if (t->easy != NULL) {
 		detach(t, CURLE_ABORTED_BY_CALLBACK);
 	} else {
-		queue_remove(t);
+		mn_pool_withdraw(t);
 		t->pool = NULL;
 	}
 	/* There is a place for the next one of the queue. */
@@ -912,13 +651,14 @@ mn_loop_has(const struct mn_transfer *t)
 static int
 patience(const struct mn_loop *l)
 {
+	const struct mn_timer *first = mn_timer_first(&l->timers);
 	int64_t ms;
 
 	if (l->more)
 		return 0;
-	if (l->timers == 0)
+	if (first == NULL)
 		return -1;
-	ms = l->heap[1]->at - l->now;
+	ms = first->at - l->now;
 	if (ms < 0)
 		return 0;
 	return ms > INT_MAX ? INT_MAX : (int)ms;
@@ -930,22 +670,21 @@ idle(const struct mn_loop *l)
 	const struct mn_lanes *lanes;
 
 	for (lanes = l->lanes; lanes != NULL; lanes = lanes->next) {
-		if (busy(lanes))
+		if (mn_pool_busy(lanes))
 			return false;
 	}
-	return l->timers == 0 && l->waiters == NULL;
+	return l->timers.count == 0 && l->waiters.first == NULL;
 }
 
 void
 mn_loop_stir(struct mn_loop *l)
 {
-	uint64_t one = 1;
-
-	/* Where nobody watches, whoever stirs goes on to run it. */
-	if (l->timer < 0)
-		return;
-	/* Also where it is readable: somebody may watch for edges. */
-	(void)!write(l->event, &one, sizeof(one));
+	/*
+	 * Where nobody watches, whoever stirs goes on to run it.  Also where
+	 * it is readable already: somebody may watch for edges.
+	 */
+	if (l->timer >= 0)
+		mn_waiter_stir(&l->waiters);
 }
 
 bool
@@ -953,36 +692,8 @@ mn_loop_wait(struct mn_loop *l, struct mn_waiter *w)
 {
 	if (!open_event(l))
 		return false;
-	w->loop = l;
-	w->signaled = false;
-	w->next = l->waiters;
-	w->link = &l->waiters;
-	if (w->next != NULL)
-		w->next->link = &w->next;
-	l->waiters = w;
+	mn_waiter_join(&l->waiters, w);
 	return true;
-}
-
-void
-mn_loop_unwait(struct mn_waiter *w)
-{
-	if (w->link == NULL)
-		return;
-	*w->link = w->next;
-	if (w->next != NULL)
-		w->next->link = w->link;
-	w->link = NULL;
-}
-
-void
-mn_loop_signal(struct mn_waiter *w)
-{
-	int fd = w->loop->event;
-	uint64_t one = 1;
-
-	__atomic_store_n(&w->signaled, true, __ATOMIC_RELEASE);
-	/* Full only where it is readable already. */
-	(void)!write(fd, &one, sizeof(one));
 }
 
 bool
@@ -1004,25 +715,6 @@ mn_loop_unnest(struct mn_loop *l, struct mn_loop *inside)
 }
 
 static void
-wake(struct mn_loop *l)
-{
-	struct mn_waiter *w;
-	uint64_t count;
-
-	(void)!read(l->event, &count, sizeof(count));
-	/* fire() may take any of them from the list: begin anew after each. */
-	for (w = l->waiters; w != NULL; ) {
-		if (!__atomic_load_n(&w->signaled, __ATOMIC_ACQUIRE)) {
-			w = w->next;
-			continue;
-		}
-		mn_loop_unwait(w);
-		w->fire(w->arg);
-		w = l->waiters;
-	}
-}
-
-static void
 dispatch(struct mn_loop *l, const struct epoll_event *ev)
 {
 	size_t slot = ev->data.u64 >> 32;
@@ -1033,7 +725,7 @@ dispatch(struct mn_loop *l, const struct epoll_event *ev)
 	int running;
 
 	if (slot == SLOT_EVENT) {
-		wake(l);
+		mn_waiter_wake(&l->waiters);
 		return;
 	}
 	if (slot == SLOT_TIMER) {
@@ -1064,12 +756,13 @@ dispatch(struct mn_loop *l, const struct epoll_event *ev)
 static void
 arm(struct mn_loop *l)
 {
+	const struct mn_timer *first = mn_timer_first(&l->timers);
 	struct itimerspec at = { .it_interval = { 0, 0 } };
 	int64_t next;
 
-	if (l->timer < 0 || l->timers == 0)
+	if (l->timer < 0 || first == NULL)
 		return;
-	next = l->heap[1]->at;
+	next = first->at;
 	if (l->armed != 0 && l->armed <= next)
 		return;
 	at.it_value.tv_sec = next / 1000;
@@ -1109,11 +802,11 @@ due(const struct mn_loop *l)
 	const struct mn_lanes *lanes;
 	const struct mn_pool *p;
 
-	if (l->more || (l->timers > 0 && l->heap[1]->at <= l->now))
+	if (l->more || is_due(l))
 		return true;
 	for (lanes = l->lanes; lanes != NULL; lanes = lanes->next) {
 		for (p = lanes->pool; p < lanes->pool + MN_LANES; p++) {
-			if (p->first != NULL && admits(p))
+			if (mn_pool_ready(p))
 				return true;
 		}
 	}

@@ -2,8 +2,8 @@
 
 /*
  * What moves transfers and timers along: one epoll descriptor, libcurl's
- * multi interface behind it, and a heap of deadlines.  A loop belongs to one
- * thread at a time.  Nothing here blocks but mn_loop_run() where it is told to.
+ * multi interface behind it, and deadlines.  A loop belongs to one thread at a
+ * time.  Nothing here blocks but mn_loop_run() where it is told to.
  */
 
 #ifndef MN_LOOP_H
@@ -13,32 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pool.h"
+#include "timer.h"
 #include "transfer.h"
-
-#define MN_LOOP_HANDSHAKES	4	/* TLS handshakes at once, in a lane */
-#define MN_LOOP_TRANSFERS	512	/* transfers at once, in a lane */
-
-/*
- * Connections are not shared between lanes: what a stranger's token provokes
- * must not reach the connections of our own credential.
- */
-enum mn_lane {
-	MN_LANE_OWN,
-	MN_LANE_PROBE,
-	MN_LANES
-};
+#include "waiter.h"
 
 struct mn_loop;
-
-/* The lanes of one configuration in one loop. */
-struct mn_lanes;
-
-struct mn_timer {
-	int64_t at;		/* by mn_loop_now() */
-	size_t place;		/* in the heap, from 1; 0: not set */
-	void (*fire)(void *arg);
-	void *arg;
-};
 
 /* NULL: no descriptor or no memory; errno. */
 struct mn_loop *mn_loop_new(void);
@@ -97,24 +77,8 @@ bool mn_loop_has(const struct mn_transfer *t);
 bool mn_loop_set(struct mn_loop *l, struct mn_timer *timer, int64_t at);
 void mn_loop_unset(struct mn_loop *l, struct mn_timer *timer);
 
-/*
- * Something that another thread will tell.  mn_loop_signal() may come from any
- * thread, as long as the waiter is there: whoever signals and whoever gives up
- * waiting agree on that by a lock of their own.  fire() runs in the loop.
- */
-struct mn_waiter {
-	struct mn_loop *loop;
-	struct mn_waiter *next;
-	struct mn_waiter **link;	/* NULL: it does not wait */
-	bool signaled;
-	void (*fire)(void *arg);
-	void *arg;
-};
-
-/* false: no descriptor for it. */
+/* Have the loop wait for a signal, too; false: no descriptor for it. */
 bool mn_loop_wait(struct mn_loop *l, struct mn_waiter *w);
-void mn_loop_unwait(struct mn_waiter *w);
-void mn_loop_signal(struct mn_waiter *w);
 
 /*
  * Have told() called in a loop when there is something to do in the one

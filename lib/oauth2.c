@@ -204,7 +204,7 @@ tell(struct mn_oauth2 *o, const struct monime_call *by, int code,
 			mn_credential_free(call->credential);
 			call->credential = mn_credential_keep(token);
 		}
-		mn_loop_signal(&call->fetch.waiter);
+		mn_waiter_signal(&call->fetch.waiter);
 	}
 }
 
@@ -261,7 +261,7 @@ on_late(struct monime_call *call)
 
 	(void)pthread_mutex_lock(&o->lock);
 	list_remove(o, call);
-	mn_loop_unwait(&call->fetch.waiter);
+	mn_waiter_leave(&call->fetch.waiter);
 	(void)pthread_mutex_unlock(&o->lock);
 	(void)mn_call_finish(call, MONIME_ENET,
 	    "%s: no access token within the time limit; nothing was sent",
@@ -276,7 +276,7 @@ mn_oauth2_leave(struct monime_call *call)
 	(void)pthread_mutex_lock(&o->lock);
 	if (call->fetch.waiting)
 		list_remove(o, call);
-	mn_loop_unwait(&call->fetch.waiter);
+	mn_waiter_leave(&call->fetch.waiter);
 	if (call->fetch.ours)
 		tell(o, call, MONIME_EPENDING, "", NULL);
 	call->fetch.ours = false;

@@ -314,7 +314,7 @@ hand_over(struct mn_probes *p)
 		(void)pthread_cond_broadcast(&p->changed);
 	/* What is left to do there was told while somebody else drove. */
 	if (p->nested > 0)
-		mn_loop_signal(&p->inbox);
+		mn_waiter_signal(&p->inbox);
 }
 
 /* A call of the host's loop that is to be told, or NULL.  Locked. */
@@ -363,7 +363,7 @@ attend(void *arg)
 		(void)pthread_mutex_lock(&p->lock);
 	}
 	if (more || n == MN_PROBE_TOLD)
-		mn_loop_signal(&p->inbox);
+		mn_waiter_signal(&p->inbox);
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
@@ -400,7 +400,7 @@ mn_probe_done(struct monime_call *call)
 	if (a->waiting != NULL) {
 		(void)__atomic_add_fetch(&a->references, 1, __ATOMIC_RELAXED);
 		list_add(&p->told, a);
-		mn_loop_signal(&p->inbox);
+		mn_waiter_signal(&p->inbox);
 	}
 	if (p->sleeping > 0)
 		(void)pthread_cond_broadcast(&p->changed);
@@ -556,7 +556,7 @@ enqueue(struct monime_call *call, const struct mn_probe *claim,
 	list_add(&p->asking, a);
 	a->queued = p->queue;
 	p->queue = a;
-	mn_loop_signal(&p->wake);
+	mn_waiter_signal(&p->wake);
 	return a;
 }
 

@@ -10,7 +10,7 @@ from common import Check, code, files, finish, line_of, pythons, read, shells
 LAYERS = (
     ("base", "text error secret log banned abi"),
     ("files", "safefile profile conf form keys scan"),
-    ("wire", "transfer loop answer"),
+    ("wire", "transfer timer waiter sockets pool loop answer"),
     ("rules", "guard retry provider"),
     ("state", "call credential oauth2 edition reload bench events fork "
               "verdicts probe metrics reading openmetrics page"),

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* loop.c: timers against a model; transfers queued, admitted, taken back. */
+/*
+ * loop.c, with timer.c and pool.c: timers against a model; transfers queued,
+ * admitted, taken back.
+ */
 
 #include "unit.h"
 
@@ -448,16 +451,16 @@ test_handshakes_at_once_are_limited_in_each_lane(void **state)
 	for (i = 0; i < 10; i++)
 		mn_loop_start(w.lanes, MN_LANE_OWN, &w.t[i]);
 	n = arrivals(&w, keep);
-	assert_int_equal(n, MN_LOOP_HANDSHAKES);
+	assert_int_equal(n, MN_POOL_HANDSHAKES);
 	/* The other lane has its own. */
 	for (i = 10; i < MANY; i++)
 		mn_loop_start(w.lanes, MN_LANE_PROBE, &w.t[i]);
 	n += arrivals(&w, keep + n);
-	assert_int_equal(n, 2 * MN_LOOP_HANDSHAKES);
+	assert_int_equal(n, 2 * MN_POOL_HANDSHAKES);
 	/* One that is taken back makes room for one. */
 	mn_loop_cancel(&w.t[0]);
 	n += arrivals(&w, keep + n);
-	assert_int_equal(n, 2 * MN_LOOP_HANDSHAKES + 1);
+	assert_int_equal(n, 2 * MN_POOL_HANDSHAKES + 1);
 	assert_int_equal(w.dones, 0);
 	hang_up(keep, n);
 	wire_close(&w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* loop.c: what another thread tells a loop, and timers beside that. */
+/* waiter.c: what another thread tells a loop, and timers beside that. */
 
 #include "unit.h"
 
@@ -102,7 +102,7 @@ on_told(void *arg)
 
 	t->times++;
 	if (t->also != NULL)
-		mn_loop_unwait(&t->also->waiter);
+		mn_waiter_leave(&t->also->waiter);
 }
 
 static void
@@ -119,7 +119,7 @@ signal_later(void *arg)
 	struct timespec ts = { 0, 20000000 };
 
 	(void)nanosleep(&ts, NULL);
-	mn_loop_signal(arg);
+	mn_waiter_signal(arg);
 	return NULL;
 }
 
@@ -143,8 +143,8 @@ test_signal_of_another_thread_wakes_the_loop(void **state)
 	}
 	assert_int_equal(t.times, 10);
 	assert_int_equal(other.times, 0);
-	mn_loop_unwait(&other.waiter);
-	mn_loop_unwait(&other.waiter);
+	mn_waiter_leave(&other.waiter);
+	mn_waiter_leave(&other.waiter);
 	/* What was told before is not told again. */
 	mn_loop_run(l, true);
 	assert_int_equal(t.times, 10);
@@ -162,7 +162,7 @@ test_signal_before_the_loop_runs_is_kept(void **state)
 	for (i = 0; i < 3; i++)
 		wait_in(l, &t[i]);
 	for (i = 0; i < 3; i++)
-		mn_loop_signal(&t[i].waiter);
+		mn_waiter_signal(&t[i].waiter);
 	while (t[0].times + t[1].times + t[2].times < 3)
 		mn_loop_run(l, true);
 	for (i = 0; i < 3; i++)
@@ -182,8 +182,8 @@ test_waiter_that_is_taken_back_by_another_is_not_called(void **state)
 	t[1].also = &t[0];
 	wait_in(l, &t[0]);
 	wait_in(l, &t[1]);
-	mn_loop_signal(&t[0].waiter);
-	mn_loop_signal(&t[1].waiter);
+	mn_waiter_signal(&t[0].waiter);
+	mn_waiter_signal(&t[1].waiter);
 	while (t[0].times + t[1].times < 1)
 		mn_loop_run(l, true);
 	mn_loop_run(l, false);
@@ -206,7 +206,7 @@ test_deadline_comes_while_one_waits(void **state)
 	while (nfired == 0)
 		mn_loop_run(l, true);
 	assert_int_equal(t.times, 0);
-	mn_loop_unwait(&t.waiter);
+	mn_waiter_leave(&t.waiter);
 	mn_loop_free(l);
 }
 
@@ -262,7 +262,7 @@ test_many_threads_are_told_each_time(void **state)
 		for (i = 0; i < WAITERS; i++) {
 			if (waiting[i] == NULL)
 				continue;
-			mn_loop_signal(&waiting[i]->waiter);
+			mn_waiter_signal(&waiting[i]->waiter);
 			waiting[i] = NULL;
 			left--;
 		}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What another thread tells a loop.  See waiter.h. */
+
+#include "waiter.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "banned.h"
+
+int
+mn_waiter_open(struct mn_waiters *set)
+{
+	set->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return set->event;
+}
+
+void
+mn_waiter_close(struct mn_waiters *set)
+{
+	if (set->event >= 0)
+		(void)close(set->event);
+	set->event = -1;
+}
+
+void
+mn_waiter_join(struct mn_waiters *set, struct mn_waiter *w)
+{
+	w->set = set;
+	w->signaled = false;
+	w->next = set->first;
+	w->link = &set->first;
+	if (w->next != NULL)
+		w->next->link = &w->next;
+	set->first = w;
+}
+
+void
+mn_waiter_leave(struct mn_waiter *w)
+{
+	if (w->link == NULL)
+		return;
+	*w->link = w->next;
+	if (w->next != NULL)
+		w->next->link = w->link;
+	w->link = NULL;
+}
+
+static void
+tell(int event)
+{
+	uint64_t one = 1;
+
+	/* Full only where it is readable already. */
+	(void)!write(event, &one, sizeof(one));
+}
+
+void
+mn_waiter_stir(const struct mn_waiters *set)
+{
+	tell(set->event);
+}
+
+void
+mn_waiter_signal(struct mn_waiter *w)
+{
+	int event = w->set->event;
+
+	__atomic_store_n(&w->signaled, true, __ATOMIC_RELEASE);
+	/* From there on waiter and set may be gone. */
+	tell(event);
+}
+
+void
+mn_waiter_wake(struct mn_waiters *set)
+{
+	struct mn_waiter *w;
+	uint64_t count;
+
+	(void)!read(set->event, &count, sizeof(count));
+	/* fire() may take any of them from the list: begin anew after each. */
+	for (w = set->first; w != NULL; ) {
+		if (!__atomic_load_n(&w->signaled, __ATOMIC_ACQUIRE)) {
+			w = w->next;
+			continue;
+		}
+		mn_waiter_leave(w);
+		w->fire(w->arg);
+		w = set->first;
+	}
+}
