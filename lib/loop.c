@@ -196,11 +196,6 @@ on_close(void *arg, curl_socket_t fd)
 
 	p->open--;
 	mn_sockets_remove(&p->lanes->loop->sockets, fd);
-	/*
-	 * A child that has not entered the library yet has it open, too: so
-	 * epoll would not let go of it, and tell of it for ever.
-	 */
-	(void)epoll_ctl(p->lanes->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
 	return close(fd);
 }
 
