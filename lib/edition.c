@@ -11,6 +11,7 @@
 
 #include "guard.h"
 #include "oauth2.h"
+#include "text.h"
 #include "verdicts.h"
 
 #include "banned.h"
@@ -185,12 +186,6 @@ mn_edition_succeed(struct mn_edition *e, struct mn_edition *former)
 		mn_oauth2_succeed(e->oauth2, former->oauth2);
 }
 
-static bool
-same(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 bool
 mn_edition_compatible(const struct mn_edition *a, const struct mn_edition *b,
     const char **what)
@@ -198,9 +193,9 @@ mn_edition_compatible(const struct mn_edition *a, const struct mn_edition *b,
 	*what = NULL;
 	if (a->provider != b->provider)
 		*what = "provider or product";
-	else if (!same(a->wire.origin, b->wire.origin))
+	else if (!mn_text_same(a->wire.origin, b->wire.origin))
 		*what = "origin";
-	else if (!same(a->profile->space, b->profile->space))
+	else if (!mn_text_same(a->profile->space, b->profile->space))
 		*what = "space";
 	return *what == NULL;
 }

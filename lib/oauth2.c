@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "text.h"
 
 #include "banned.h"
 
@@ -79,12 +80,6 @@ mn_oauth2_free(struct mn_oauth2 *o)
 	free(o);
 }
 
-static bool
-same(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* All but the secrets, and how they are sent. */
 static bool
 same_request(const struct mn_oauth2 *a, const struct mn_oauth2 *b)
@@ -92,15 +87,17 @@ same_request(const struct mn_oauth2 *a, const struct mn_oauth2 *b)
 	const struct mn_profile *p = a->profile, *q = b->profile;
 	size_t i;
 
-	if (!same(a->url, b->url) || !same(p->oauth2.grant, q->oauth2.grant) ||
-	    !same(p->oauth2.client_id, q->oauth2.client_id) ||
-	    !same(p->oauth2.username, q->oauth2.username) ||
-	    !same(p->oauth2.scope, q->oauth2.scope) ||
-	    !same(p->oauth2.audience, q->oauth2.audience) ||
+	if (!mn_text_same(a->url, b->url) ||
+	    !mn_text_same(p->oauth2.grant, q->oauth2.grant) ||
+	    !mn_text_same(p->oauth2.client_id, q->oauth2.client_id) ||
+	    !mn_text_same(p->oauth2.username, q->oauth2.username) ||
+	    !mn_text_same(p->oauth2.scope, q->oauth2.scope) ||
+	    !mn_text_same(p->oauth2.audience, q->oauth2.audience) ||
 	    p->oauth2.extra.n != q->oauth2.extra.n)
 		return false;
 	for (i = 0; i < p->oauth2.extra.n; i++) {
-		if (!same(p->oauth2.extra.item[i], q->oauth2.extra.item[i]))
+		if (!mn_text_same(p->oauth2.extra.item[i],
+		    q->oauth2.extra.item[i]))
 			return false;
 	}
 	return true;

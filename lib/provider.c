@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "text.h"
 #include "banned.h"
 
 /* Mono: "Idempotency Keys": 255 characters on one page, UUIDv4 on another. */
@@ -65,20 +66,14 @@ static const struct {
 	{ "PATCH", MN_PATCH },	{ "DELETE", MN_DELETE },
 };
 
-static bool
-same(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 const struct mn_provider *
 mn_provider_find(const char *name, const char *product)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
-		if (same(providers[i].name, name) &&
-		    same(providers[i].product, product))
+		if (mn_text_same(providers[i].name, name) &&
+		    mn_text_same(providers[i].product, product))
 			return &providers[i];
 	}
 	return NULL;
@@ -134,7 +129,7 @@ mn_provider_forbids(const struct mn_provider *p, const char *origin,
 	/* Any product's: a provider's environments are apart as a whole. */
 	for (i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
 		q = &providers[i];
-		if (same(q->name, p->name) &&
+		if (mn_text_same(q->name, p->name) &&
 		    same_host(origin, q->origin[other]) &&
 		    !same_host(origin, q->origin[environment]))
 			return true;

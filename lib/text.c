@@ -114,6 +114,12 @@ mn_text_free(struct mn_text *t)
 	t->failed = false;
 }
 
+bool
+mn_text_same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 static bool
 within(const char *s, size_t len, unsigned char low, unsigned char high)
 {

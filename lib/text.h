@@ -42,6 +42,9 @@ const char *mn_text_get(const struct mn_text *t);
 
 void mn_text_free(struct mn_text *t);
 
+/* The same text, or both NULL. */
+bool mn_text_same(const char *a, const char *b);
+
 /* All bytes in 0x21..0x7e; in 0x20..0x7e.  True for no bytes. */
 bool mn_text_visible(const char *s, size_t len);
 bool mn_text_printable(const char *s, size_t len);

@@ -172,6 +172,21 @@ test_escape_is_never_cut_in_two(void **state)
 }
 
 static void
+test_no_text_is_the_same_as_no_text_alone(void **state)
+{
+	char again[] = "space";
+
+	(void)state;
+	assert_true(mn_text_same(NULL, NULL));
+	assert_false(mn_text_same(NULL, ""));
+	assert_false(mn_text_same("", NULL));
+	assert_true(mn_text_same("", ""));
+	assert_true(mn_text_same("space", again));
+	assert_false(mn_text_same("space", "spaces"));
+	assert_false(mn_text_same("space", "Space"));
+}
+
+static void
 test_classes_of_bytes_end_where_they_should(void **state)
 {
 	int c;
@@ -404,6 +419,7 @@ main(void)
 		cmocka_unit_test(test_growth_keeps_every_byte),
 		cmocka_unit_test(test_escape_shows_what_is_not_printable),
 		cmocka_unit_test(test_escape_is_never_cut_in_two),
+		cmocka_unit_test(test_no_text_is_the_same_as_no_text_alone),
 		cmocka_unit_test(test_classes_of_bytes_end_where_they_should),
 		cmocka_unit_test(test_made_of_counts_and_compares),
 		cmocka_unit_test(test_number_is_digits_within_its_maximum),
