@@ -6,7 +6,6 @@
 #include "edition.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "guard.h"

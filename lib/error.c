@@ -6,7 +6,6 @@
 #include "error.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,50 +60,11 @@ monime_http_status(int code)
 	return 500;
 }
 
-/*
- * The bytes of the UTF-8 character at s (RFC 3629 3), or 0: none that may
- * stand in a line.  C1 controls, U+2028, U+2029 and what turns the direction
- * of writing can make a line look like another.
- */
-static size_t
-utf8(const char *s, size_t len)
-{
-	static const struct {
-		uint32_t low;
-		uint32_t high;
-	} wrong[] = {
-		{ 0x80, 0x9f }, { 0x2028, 0x202e }, { 0x2066, 0x2069 },
-		{ 0xd800, 0xdfff }, { 0x110000, UINT32_MAX }
-	};
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char c = (unsigned char)s[0];
-	size_t n, i;
-	uint32_t code;
-
-	n = c >= 0xf8 ? 0 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
-	if (n == 0 || n > len)
-		return 0;
-	code = c & (0x7fu >> n);
-	for (i = 1; i < n; i++) {
-		c = (unsigned char)s[i];
-		if ((c & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (c & 0x3f);
-	}
-	if (code < least[n])
-		return 0;
-	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		if (code >= wrong[i].low && code <= wrong[i].high)
-			return 0;
-	}
-	return n;
-}
-
 int
 mn_error_add(struct mn_error *e, int code, const char *fmt, ...)
 {
 	char line[MN_ERROR_LINE + 1];
-	size_t len, i, n;
+	size_t len;
 	va_list ap;
 	int want;
 
@@ -114,15 +74,7 @@ mn_error_add(struct mn_error *e, int code, const char *fmt, ...)
 	len = want < 0 ? 0 : strlen(line);
 	if (e->text.len > 0)
 		mn_text_put(&e->text, "\n", 1);
-	for (i = 0; i < len; i += n) {
-		n = utf8(line + i, len - i);
-		if (n > 0) {			/* in a path */
-			mn_text_put(&e->text, line + i, n);
-		} else {
-			n = 1;
-			mn_text_escape(&e->text, line + i, n);
-		}
-	}
+	mn_text_show(&e->text, line, len, "");
 	if (want > MN_ERROR_LINE)
 		mn_text_put(&e->text, "...", 3);
 	return code;

@@ -96,6 +96,83 @@ mn_text_escape(struct mn_text *t, const char *s, size_t len)
 	}
 }
 
+/* Lead bytes of UTF-8 (RFC 3629) and the least that so many may encode. */
+static const struct {
+	unsigned char mask;
+	unsigned char lead;
+	uint32_t least;
+} forms[] = {
+	{ 0x80, 0x00, 0x0 },
+	{ 0xe0, 0xc0, 0x80 },
+	{ 0xf0, 0xe0, 0x800 },
+	{ 0xf8, 0xf0, 0x10000 },
+};
+
+#define FORMS	(sizeof(forms) / sizeof(forms[0]))
+
+/* What commands a terminal, or makes text read otherwise than it stands. */
+static const struct {
+	uint32_t first;
+	uint32_t last;
+} harmful[] = {
+	{ 0x00, 0x1f },		/* C0 */
+	{ 0x7f, 0x9f },		/* DEL and C1 */
+	{ 0x061c, 0x061c },	/* directions (Unicode UAX 9) */
+	{ 0x200e, 0x200f },
+	{ 0x2028, 0x202e },	/* line ends and directions */
+	{ 0x2066, 0x2069 },
+	{ 0xd800, 0xdfff },	/* half characters */
+	{ 0xfeff, 0xfeff },
+	{ 0x110000, UINT32_MAX },
+};
+
+/* The bytes of the character at s, or 0 where it is broken or harmful. */
+static size_t
+character(const char *s, size_t left)
+{
+	unsigned char lead = (unsigned char)s[0];
+	uint32_t c;
+	size_t i, n;
+
+	for (n = 0; n < FORMS; n++) {
+		if ((lead & forms[n].mask) == forms[n].lead)
+			break;
+	}
+	if (n == FORMS || n >= left)
+		return 0;
+	c = lead & (unsigned char)~forms[n].mask;
+	for (i = 1; i <= n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < forms[n].least)
+		return 0;
+	for (i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++) {
+		if (c >= harmful[i].first && c <= harmful[i].last)
+			return 0;
+	}
+	return n + 1;
+}
+
+void
+mn_text_show(struct mn_text *t, const char *s, size_t len, const char *also)
+{
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = character(s + i, len - i);
+		if (n == 0 && s[i] != '\0' && strchr(also, s[i]) != NULL)
+			n = 1;
+		if (n > 0) {
+			mn_text_put(t, s + i, n);
+			continue;
+		}
+		n = 1;
+		mn_text_escape(t, s + i, n);
+	}
+}
+
 const char *
 mn_text_get(const struct mn_text *t)
 {

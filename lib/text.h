@@ -37,6 +37,14 @@ void mn_text_vadd(struct mn_text *t, const char *fmt, va_list ap)
 /* Append bytes that nobody vouches for: what is not printable is \xNN. */
 void mn_text_escape(struct mn_text *t, const char *s, size_t len);
 
+/*
+ * Append what others said: as it is where it is UTF-8 that neither commands a
+ * terminal nor reads otherwise than it stands, or one of those bytes; else as
+ * \xNN.
+ */
+void mn_text_show(struct mn_text *t, const char *s, size_t len,
+    const char *also);
+
 /* What stands in it; never NULL. */
 const char *mn_text_get(const struct mn_text *t);
 

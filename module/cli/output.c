@@ -57,84 +57,10 @@ coloured(const FILE *f)
 	    f == stderr ? screen.colour[1] : false;
 }
 
-/* Lead bytes of UTF-8 (RFC 3629) and the least that so many may encode. */
-static const struct {
-	unsigned char mask;
-	unsigned char lead;
-	uint32_t least;
-} forms[] = {
-	{ 0x80, 0x00, 0x0 },
-	{ 0xe0, 0xc0, 0x80 },
-	{ 0xf0, 0xe0, 0x800 },
-	{ 0xf8, 0xf0, 0x10000 },
-};
-
-/* What commands a terminal, or makes text read otherwise than it stands. */
-static const struct {
-	uint32_t first;
-	uint32_t last;
-} harmful[] = {
-	{ 0x00, 0x1f },		/* C0 */
-	{ 0x7f, 0x9f },		/* DEL and C1 */
-	{ 0x061c, 0x061c },	/* directions (Unicode UAX 9) */
-	{ 0x200e, 0x200f },
-	{ 0x2028, 0x202e },	/* line ends and directions */
-	{ 0x2066, 0x2069 },
-	{ 0xd800, 0xdfff },	/* half characters */
-	{ 0xfeff, 0xfeff },
-	{ 0x110000, UINT32_MAX },
-};
-
-/* The bytes of the character at s, or 0 where it is broken or harmful. */
-static size_t
-character(const unsigned char *s, size_t left)
-{
-	uint32_t c;
-	size_t i, n;
-
-	for (n = 0; n < 4; n++) {
-		if ((s[0] & forms[n].mask) == forms[n].lead)
-			break;
-	}
-	if (n == 4 || n >= left)
-		return 0;
-	c = s[0] & (unsigned char)~forms[n].mask;
-	for (i = 1; i <= n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < forms[n].least)
-		return 0;
-	for (i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++) {
-		if (c >= harmful[i].first && c <= harmful[i].last)
-			return 0;
-	}
-	return n + 1;
-}
-
-static void
-escape(struct mn_text *t, const char *s, size_t len, const char *also)
-{
-	size_t i, n;
-
-	for (i = 0; i < len; i += n) {
-		n = character((const unsigned char *)s + i, len - i);
-		if (n == 0 && s[i] != '\0' && strchr(also, s[i]) != NULL)
-			n = 1;
-		if (n > 0) {
-			mn_text_put(t, s + i, n);
-			continue;
-		}
-		n = 1;
-		mn_text_add(t, "\\x%02x", (unsigned char)s[i]);
-	}
-}
-
 void
 mn_output_escape(struct mn_text *t, const char *s, size_t len)
 {
-	escape(t, s, len, "");
+	mn_text_show(t, s, len, "");
 }
 
 size_t
@@ -268,7 +194,7 @@ mn_output_body(FILE *f, const void *bytes, size_t len)
 		(void)fwrite(bytes, 1, len, f);
 		return;
 	}
-	escape(&t, s, len, "\n\t");
+	mn_text_show(&t, s, len, "\n\t");
 	if (t.failed)
 		mn_text_add(&t, "...");
 	(void)fwrite(mn_text_get(&t), 1, t.len, f);
@@ -365,7 +291,7 @@ mn_output_json_string(struct json_object *o, const char *name, const char *s)
 		return;
 	}
 	/* json-c passes on bytes that are no UTF-8; JSON knows none. */
-	escape(&t, s, strlen(s), "\n\t");
+	mn_text_show(&t, s, strlen(s), "\n\t");
 	mn_output_json_add(o, name,
 	    needed(json_object_new_string(mn_text_get(&t))));
 	mn_text_free(&t);

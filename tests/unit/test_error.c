@@ -140,6 +140,9 @@ test_quoted_bytes_forge_neither_line_nor_terminal(void **state)
 		{ "\xc2\x85", "\\xc2\\x85" },		/* NEL: a new line */
 		{ "\xe2\x80\xa8", "\\xe2\\x80\\xa8" },	/* U+2028: likewise */
 		{ "\xe2\x80\xae", "\\xe2\\x80\\xae" },	/* right to left */
+		{ "\xe2\x80\x8f", "\\xe2\\x80\\x8f" },	/* a mark of it */
+		{ "\xd8\x9c", "\\xd8\\x9c" },		/* likewise */
+		{ "\xef\xbb\xbf", "\\xef\\xbb\\xbf" },	/* unseen */
 		{ "\xc3", "\\xc3" },			/* cut off */
 		{ "\xc3(", "\\xc3(" },
 		{ "\xe2\x82", "\\xe2\\x82" },

@@ -172,6 +172,25 @@ test_escape_is_never_cut_in_two(void **state)
 }
 
 static void
+test_show_lets_through_what_it_is_told_and_no_nul(void **state)
+{
+	static const char in[] = "a\n\t\0\x1b\xc3\xa9\xc3";
+	struct mn_text t = MN_TEXT_INIT(64);
+	char *s = exact(in, sizeof(in) - 1);
+
+	(void)state;
+	mn_text_show(&t, s, sizeof(in) - 1, "\n\t");
+	assert_string_equal(mn_text_get(&t),
+	    "a\n\t\\x00\\x1b\xc3\xa9\\xc3");
+	mn_text_free(&t);
+	mn_text_show(&t, s, sizeof(in) - 1, "");
+	assert_string_equal(mn_text_get(&t),
+	    "a\\x0a\\x09\\x00\\x1b\xc3\xa9\\xc3");
+	mn_text_free(&t);
+	free(s);
+}
+
+static void
 test_no_text_is_the_same_as_no_text_alone(void **state)
 {
 	char again[] = "space";
@@ -419,6 +438,8 @@ main(void)
 		cmocka_unit_test(test_growth_keeps_every_byte),
 		cmocka_unit_test(test_escape_shows_what_is_not_printable),
 		cmocka_unit_test(test_escape_is_never_cut_in_two),
+		cmocka_unit_test(
+		    test_show_lets_through_what_it_is_told_and_no_nul),
 		cmocka_unit_test(test_no_text_is_the_same_as_no_text_alone),
 		cmocka_unit_test(test_classes_of_bytes_end_where_they_should),
 		cmocka_unit_test(test_made_of_counts_and_compares),
