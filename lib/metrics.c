@@ -381,6 +381,7 @@ static void
 read_handle(struct mn_readings *all, struct monime *m)
 {
 	struct mn_reading *r = namesake(all, m);
+	char *refusal;
 
 	/* Two of one name could not be told apart: their sum is told. */
 	if (r != NULL) {
@@ -389,7 +390,8 @@ read_handle(struct mn_readings *all, struct monime *m)
 	}
 	r = &all->of[all->n++];
 	r->metrics = m->metrics;
-	r->edition = mn_reload_edition(m, &r->refused, &r->refusal);
+	r->edition = mn_reload_edition(m, &r->refused, &refusal);
+	free(refusal);
 	read_shared(r);
 	read_profile(r, all->now);
 }
@@ -431,10 +433,8 @@ forget_all(struct mn_readings *all)
 {
 	size_t i;
 
-	for (i = 0; i < all->n; i++) {
+	for (i = 0; i < all->n; i++)
 		mn_edition_free(all->of[i].edition);
-		free(all->of[i].refusal);
-	}
 	free(all->of);
 }
 

@@ -269,10 +269,11 @@ put_notes(struct mn_text *out, const struct mn_reading *r)
 	const struct mn_numbers *n = &r->numbers;
 	bool begun = false;
 
+	/* The reason may name a path, and the page may be anybody's. */
 	if (r->refused)
-		note(out, &begun, "Calls are refused: %s.",
-		    r->refusal != NULL ? r->refusal :
-		    "the profile is withdrawn");
+		note(out, &begun, "Calls are refused: %s.  The log says why, "
+		    "and so does monime doctor.",
+		    monime_strerror(MONIME_EPOLICY));
 	note_date(out, &begun, r->expiry, "The profile expires",
 	    "The profile expired");
 	note_date(out, &begun, r->rotation, "The credential is to be replaced",

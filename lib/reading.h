@@ -77,8 +77,7 @@ extern const struct mn_bound mn_reading_bounds[MN_BUCKETS];
 /* Of one profile. */
 struct mn_reading {
 	struct mn_edition *edition;	/* as it is now, referenced */
-	bool refused;			/* no call may begin, */
-	char *refusal;			/* for this reason, or NULL */
+	bool refused;			/* no call may begin */
 	struct mn_metrics *metrics;
 	struct mn_numbers numbers;
 	int64_t since;			/* time(2) of the first open */

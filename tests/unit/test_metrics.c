@@ -276,6 +276,37 @@ test_handles_on_one_profile_are_told_once(void **state)
 	monime_close(m[1]);
 }
 
+/* Both may be served to anybody; the log and the doctor tell the rest. */
+static void
+test_refused_profile_tells_no_path(void **state)
+{
+	struct monime *m;
+	char *text;
+	size_t i;
+
+	(void)state;
+	NEED_FOLDER;
+	m = open_in(&home, "test/a", PLAIN);
+	m->refused = true;
+	m->refusal = strdup("/srv/secret/a.token is gone");
+	for (i = 0; i < ROWS(both); i++) {
+		text = whole(&m, 1, both[i]);
+		assert_null(strstr(text, "/srv/"));
+		assert_null(strstr(text, "a.token"));
+		assert_null(strstr(text, home.path));
+		free(text);
+	}
+	text = whole(&m, 1, "html");
+	CONTAINS(text, "Calls are refused: our own profile forbids it.  The "
+	    "log says why, and so does monime doctor.");
+	free(text);
+	text = whole(&m, 1, "openmetrics");
+	CONTAINS(text, "monime_profile_usable{profile=\"test/a\",environment="
+	    "\"test\",provider=\"monime\"} 0\n");
+	free(text);
+	monime_close(m);
+}
+
 static void
 test_namesakes_of_two_folders_are_added_up(void **state)
 {
@@ -541,6 +572,7 @@ main(void)
 		cmocka_unit_test(test_each_counter_has_its_own_place),
 		cmocka_unit_test(test_result_words_are_the_names_of_the_codes),
 		cmocka_unit_test(test_handles_on_one_profile_are_told_once),
+		cmocka_unit_test(test_refused_profile_tells_no_path),
 		cmocka_unit_test(test_namesakes_of_two_folders_are_added_up),
 		cmocka_unit_test(test_what_did_not_open_is_counted),
 		cmocka_unit_test(test_arguments),
