@@ -99,13 +99,14 @@ is_path(const char *s, size_t len)
 	return s[0] == '/' && is_visible(s, len);
 }
 
+/* guard.c compares up to "?", and refuses paths that have one of the others. */
 static bool
 is_pattern(const char *s, size_t len)
 {
 	const char *star = strchr(s, '*');
 
-	return is_path(s, len) && (star == NULL ||
-	    (star == s + len - 1 && star[-1] == '/'));
+	return is_path(s, len) && strpbrk(s, "?;\\#") == NULL &&
+	    (star == NULL || (star == s + len - 1 && star[-1] == '/'));
 }
 
 static bool
@@ -240,7 +241,9 @@ const struct mn_conf_form mn_form_file = { is_file,
 const struct mn_conf_form mn_form_path = { is_path,
     "a path that begins with \"/\", of visible ASCII characters" };
 const struct mn_conf_form mn_form_pattern = { is_pattern,
-    "a path that begins with \"/\" and may end in \"/*\"; no other \"*\"" };
+    "a path that begins with \"/\" and may end in \"/*\"; no other \"*\", no "
+    "\";\", \"\\\" or \"#\", and no \"?\": leave the query out, any is let "
+    "through" };
 const struct mn_conf_form mn_form_address = { is_address,
     "an IPv4 or IPv6 address" };
 const struct mn_conf_form mn_form_base = { is_origin,

@@ -443,7 +443,7 @@ static const struct {
 	    { "get", "CONNECT", "OPTIONS", "*", "GET " } },
 	{ "allow.paths", { "/", "/v1/payouts", "/v1/*", "/*" },
 	    { "v1", "*", "/v1*", "/*/a", "/v1/**", "/a b", "/\xc3\xa9",
-	    "/a*/*" } },
+	    "/a*/*", "/a?b", "/a?", "/a?b/*", "/a;b", "/a#b" } },
 	{ "allow.addresses", { "192.0.2.7", "2001:db8::7", "::" },
 	    { "192.0.2", "192.0.2.0/24", "example.com", "1.2.3.256", ":" } },
 	{ "check.accept", { "space", "path", "any" }, { "none", "Any" } },
@@ -1375,6 +1375,19 @@ test_the_hosts_values_hold_unless_the_profile_has_its_own(void **state)
 	shut(&o);
 }
 
+/* It was read, and no request could ever match it. */
+static void
+test_allowed_path_with_a_query_is_an_error(void **state)
+{
+	(void)state;
+	expect_profile("allow = {\nmethods = [ \"GET\" ];\n"
+	    "paths = [ \"/v1/payouts\", \"/v1/payouts?limit=1\" ]; };",
+	    "FILE:4: allow.paths: found \"/v1/payouts?limit=1\"; wanted up to "
+	    "256 strings in [ ], each a path that begins with \"/\" and may "
+	    "end in \"/*\"; no other \"*\", no \";\", \"\\\" or \"#\", and no "
+	    "\"?\": leave the query out, any is let through");
+}
+
 static void
 test_a_wrong_host_file_is_an_error(void **state)
 {
@@ -2091,6 +2104,7 @@ main(void)
 		WITH_FOLDER(test_live_opens_where_it_is_allowed),
 		WITH_FOLDER(
 		    test_the_hosts_values_hold_unless_the_profile_has_its_own),
+		cmocka_unit_test(test_allowed_path_with_a_query_is_an_error),
 		WITH_FOLDER(test_a_wrong_host_file_is_an_error),
 		WITH_FOLDER(test_certificates_of_the_hosts_own),
 		WITH_FOLDER(test_a_token_in_the_profile),
