@@ -187,7 +187,7 @@ static int
 ca_file(struct opening *o)
 {
 	const struct mn_safefile_rule rule = {
-		.max = MN_SAFEFILE_CA_MAX, .caller = o->caller
+		.max = MN_SAFEFILE_CA_MAX, .caller = o->caller, .ca = true
 	};
 	struct mn_secret *bytes;
 	int r;
@@ -208,7 +208,9 @@ ca_file(struct opening *o)
 static int
 ca_folder(struct opening *o)
 {
-	const struct mn_safefile_rule rule = { .caller = o->caller };
+	const struct mn_safefile_rule rule = {
+		.caller = o->caller, .ca = true
+	};
 	int line = mn_conf_line(&o->conf, "ca_path");
 	struct mn_error said = MN_ERROR_INIT;
 	bool missing = false;

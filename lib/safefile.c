@@ -89,6 +89,7 @@ enum broken {
 	MISSING_SECRET,
 	MISSING_FOLDER,
 	MISSING_SECRETS_FOLDER,
+	MISSING_CA,
 	NAME_LONG,
 	MAY_NOT_SEARCH,
 	MAY_NOT_READ,
@@ -189,6 +190,9 @@ static const struct {
 	    "this folder is not there", "make it", "mkdir -m 0755 @" },
 	[MISSING_SECRETS_FOLDER] = { MONIME_ECONFIG, FACT_NONE,
 	    "this folder is not there", "make it", "mkdir -m 0700 @" },
+	[MISSING_CA] = { MONIME_ECONFIG, FACT_NONE,
+	    "not there", "put trusted certificates there, or take the setting "
+	    "out: the system's are then trusted", NULL },
 	[NAME_LONG] = { MONIME_ECONFIG, FACT_NONE,
 	    "a longer name than the file system takes", "choose a shorter one",
 	    NULL },
@@ -420,6 +424,8 @@ not_there(struct walk *w)
 {
 	if (w->missing != NULL)
 		*w->missing = true;
+	if (w->rule->ca)
+		return refuse(w, MISSING_CA, &w->st);
 	if (!w->file || w->path[w->end] != '\0')
 		return refuse(w, w->rule->secret ? MISSING_SECRETS_FOLDER :
 		    MISSING_FOLDER, &w->st);

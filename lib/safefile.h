@@ -31,6 +31,7 @@ struct mn_safefile_rule {
 	bool caller;	/* the caller's own files and folders pass as well */
 	bool sticky;	/* a root-owned sticky folder passes where the next
 			 * component is root's: Kubernetes' volumes */
+	bool ca;	/* certificate authorities: an empty one is no mend */
 	bool systemd;	/* a systemd credential: owner root or this process,
 			 * read-only mount, group bits and ACL are systemd's */
 };

@@ -1388,6 +1388,37 @@ test_allowed_path_with_a_query_is_an_error(void **state)
 	    "\"?\": leave the query out, any is let through");
 }
 
+/* An empty file or folder of authorities would trust nobody. */
+static void
+test_missing_authorities_are_not_told_to_be_made_empty(void **state)
+{
+	static const char *const settings[] = {
+		"ca_file = \"/run/none.pem\";",
+		"ca_file = \"/run/none/a.pem\";",
+		"ca_path = \"/run/none\";",
+		"ca_path = \"/run/none/certs\";",
+	};
+	const char *said;
+	struct opened o;
+	size_t i;
+
+	(void)state;
+	needs_root();
+	put("test/a.conf", 0600, PLAIN);
+	for (i = 0; i < ROWS(settings); i++) {
+		put("monime.conf", 0644, settings[i]);
+		open_at(&o, "test/a", NOW);
+		assert_int_equal(o.r, MONIME_ECONFIG);
+		/* The line ends there: no command follows. */
+		said = strstr(mn_error_get(&o.e), ": not there; ");
+		assert_non_null(said);
+		assert_string_equal(said, ": not there; put trusted "
+		    "certificates there, or take the setting out: the "
+		    "system's are then trusted");
+		shut(&o);
+	}
+}
+
 static void
 test_a_wrong_host_file_is_an_error(void **state)
 {
@@ -2105,6 +2136,8 @@ main(void)
 		WITH_FOLDER(
 		    test_the_hosts_values_hold_unless_the_profile_has_its_own),
 		cmocka_unit_test(test_allowed_path_with_a_query_is_an_error),
+		WITH_FOLDER(
+		    test_missing_authorities_are_not_told_to_be_made_empty),
 		WITH_FOLDER(test_a_wrong_host_file_is_an_error),
 		WITH_FOLDER(test_certificates_of_the_hosts_own),
 		WITH_FOLDER(test_a_token_in_the_profile),
