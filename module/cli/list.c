@@ -359,7 +359,12 @@ run(struct mn_cli *cli)
 	}
 	if (letter < 0)
 		return cli->status;
-	if (json && !names)
+	if (json && names) {
+		(void)mn_output_error(NULL, "list: --names and --json do not "
+		    "go together; take one");
+		return mn_help_usage(cli->command);
+	}
+	if (json)
 		g.json = mn_output_json_list();
 	r = list(&g, names);
 	free_lines(&g);

@@ -720,6 +720,12 @@ class List(Case):
             "test/bank", "test/broken", "test/gateway", "test/payouts"])
         self.assertNotIn("Profile", done.out)
 
+    def test_names_and_json_do_not_go_together(self):
+        for both in ("--names", "--json"), ("--json", "--names"):
+            done = self.run_cli(2, "list", *both)
+            self.assertEqual(done.out, "")
+            self.assertIn("--names and --json", done.err)
+
     def test_two_hundred_profiles_and_no_network(self):
         for number in range(200):
             self.profile("test/p%03d" % number, "test")
