@@ -7,7 +7,6 @@
 
 #include <limits.h>
 #include <string.h>
-#include <strings.h>
 
 #include <json-c/json.h>
 
@@ -285,7 +284,7 @@ mn_answer_token(const char *body, size_t len, struct mn_answer_token *t,
 	if (*why != NULL)
 		goto out;
 	if (type == NULL ||
-	    strcasecmp(json_object_get_string(type), "bearer") != 0) {
+	    !mn_text_alike(json_object_get_string(type), "bearer", SIZE_MAX)) {
 		*why = "token_type is not Bearer";
 		goto out;
 	}

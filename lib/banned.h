@@ -26,6 +26,12 @@
 #undef alloca
 #define alloca(...)	use_malloc_instead_of_alloca
 
+/* By the host's locale. */
+#undef strcasecmp
+#define strcasecmp(...)	use_mn_text_alike_instead_of_strcasecmp
+#undef strncasecmp
+#define strncasecmp(...)	use_mn_text_alike_instead_of_strncasecmp
+
 /* No way to tell an error. */
 #undef atoi
 #define atoi(...)	use_mn_text_number_instead_of_atoi

@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <strings.h>
 
 #include "banned.h"
 
@@ -406,7 +405,7 @@ header_named(const char *line, size_t len)
 
 	for (i = 0; i < H_COUNT; i++) {
 		if (strlen(allowed[i]) == len &&
-		    strncasecmp(allowed[i], line, len) == 0)
+		    mn_text_alike(allowed[i], line, len))
 			break;
 	}
 	return (enum header)i;

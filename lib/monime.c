@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "call.h"
@@ -170,7 +169,7 @@ monime_bearer(const char *header, size_t len, size_t *token_len)
 
 	*token_len = 0;
 	if (header == NULL || len <= n ||
-	    strncasecmp(header, scheme, n) != 0)
+	    !mn_text_alike(header, scheme, n))
 		return "";
 	end = header + len;
 	token = header + n;

@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "call.h"
 
@@ -230,7 +229,7 @@ copy(struct request *q, const struct mn_edition *m, const char *method,
 	}
 	for (i = 0; headers != NULL && headers[i] != NULL; i++) {
 		/* Its value is sent under the provider's own name. */
-		if (strncasecmp(headers[i], "Idempotency-Key:", 16) == 0)
+		if (mn_text_alike(headers[i], "Idempotency-Key:", 16))
 			continue;
 		q->lines[q->nlines] = strdup(headers[i]);
 		if (q->lines[q->nlines++] == NULL)

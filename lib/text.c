@@ -197,6 +197,28 @@ mn_text_same(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static unsigned char
+lower(char c)
+{
+	unsigned char u = (unsigned char)c;
+
+	return u >= 'A' && u <= 'Z' ? u | 0x20 : u;
+}
+
+bool
+mn_text_alike(const char *a, const char *b, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (lower(a[i]) != lower(b[i]))
+			return false;
+		if (a[i] == '\0')
+			break;
+	}
+	return true;
+}
+
 static bool
 within(const char *s, size_t len, unsigned char low, unsigned char high)
 {

@@ -53,6 +53,12 @@ void mn_text_free(struct mn_text *t);
 /* The same text, or both NULL. */
 bool mn_text_same(const char *a, const char *b);
 
+/*
+ * Are at most the first len bytes the same, the case of A-Z apart?  Unlike
+ * strncasecmp(), whatever the host's locale: a Turkish one parts I from i.
+ */
+bool mn_text_alike(const char *a, const char *b, size_t len);
+
 /* All bytes in 0x21..0x7e; in 0x20..0x7e.  True for no bytes. */
 bool mn_text_visible(const char *s, size_t len);
 bool mn_text_printable(const char *s, size_t len);

@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include <curl/curl.h>
@@ -89,7 +88,7 @@ mn_transfer_header(const struct mn_text *head, const char *name)
 
 	while (s < end) {
 		v = s + strlen(s) + 1;
-		if (strcasecmp(s, name) == 0)
+		if (mn_text_alike(s, name, SIZE_MAX))
 			return v;
 		s = v + strlen(v) + 1;
 	}

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "banned.h"
@@ -71,7 +70,7 @@ given_key(const struct request *q)
 	size_t i;
 
 	for (i = 0; i < q->headers; i++) {
-		if (strncasecmp(q->header[i], name, sizeof(name) - 1) != 0)
+		if (!mn_text_alike(q->header[i], name, sizeof(name) - 1))
 			continue;
 		value = q->header[i] + sizeof(name) - 1;
 		return value + strspn(value, " ");

@@ -205,6 +205,48 @@ test_no_text_is_the_same_as_no_text_alone(void **state)
 	assert_false(mn_text_same("space", "Space"));
 }
 
+/* The bytes of a Latin letter have no other case either: that is a locale's. */
+static void
+test_only_ascii_letters_have_another_case(void **state)
+{
+	char a[2] = "", b[2] = "";
+	bool same, letter;
+	int i, j;
+
+	(void)state;
+	for (i = 0; i < 256; i++) {
+		for (j = 0; j < 256; j++) {
+			a[0] = (char)i;
+			b[0] = (char)j;
+			letter = (i ^ j) == 0x20 && (i | 0x20) >= 'a' &&
+			    (i | 0x20) <= 'z';
+			same = i == j || letter;
+			ROW(mn_text_alike(a, b, 1) == same &&
+			    mn_text_alike(a, b, SIZE_MAX) == same,
+			    "%d and %d", i, j);
+		}
+	}
+	end_rows();
+}
+
+static void
+test_names_are_alike_to_their_end_or_the_limit(void **state)
+{
+	char *cut = exact("BEARER", 6);
+
+	(void)state;
+	assert_true(mn_text_alike(cut, "bearer x", 6));
+	free(cut);
+	assert_true(mn_text_alike("MONIME-SPACE-ID", "monime-space-id",
+	    SIZE_MAX));
+	assert_false(mn_text_alike("monime", "monime-", SIZE_MAX));
+	assert_false(mn_text_alike("monime-", "monime", SIZE_MAX));
+	assert_true(mn_text_alike("monime-", "monime", 6));
+	assert_true(mn_text_alike("a", "b", 0));
+	/* What stands behind the end is not looked at. */
+	assert_true(mn_text_alike("a\0b", "A\0c", 3));
+}
+
 static void
 test_classes_of_bytes_end_where_they_should(void **state)
 {
@@ -441,6 +483,9 @@ main(void)
 		cmocka_unit_test(
 		    test_show_lets_through_what_it_is_told_and_no_nul),
 		cmocka_unit_test(test_no_text_is_the_same_as_no_text_alone),
+		cmocka_unit_test(test_only_ascii_letters_have_another_case),
+		cmocka_unit_test(
+		    test_names_are_alike_to_their_end_or_the_limit),
 		cmocka_unit_test(test_classes_of_bytes_end_where_they_should),
 		cmocka_unit_test(test_made_of_counts_and_compares),
 		cmocka_unit_test(test_number_is_digits_within_its_maximum),
