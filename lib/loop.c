@@ -114,6 +114,23 @@ spent(struct mn_loop *l)
 	return true;
 }
 
+/*
+ * Nothing would tell of that socket until the time limit has passed.  libcurl
+ * must not hear of it: it would give up all that the pool has, for ever.
+ */
+static void
+note_unwatched(struct mn_pool *p, CURL *curl)
+{
+	struct mn_transfer *t;
+	char *private = NULL;
+
+	(void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
+	t = (void *)private;
+	t->unwatched = p->unwatched = true;
+	(void)snprintf(t->problem, sizeof(t->problem),
+	    "the system would not watch the connection: %m");
+}
+
 /* libcurl: watch this socket for that. */
 static int
 on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
@@ -122,7 +139,6 @@ on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
 	struct epoll_event ev = { 0 };
 	int op = known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-	(void)curl;
 	if (what == CURL_POLL_REMOVE) {
 		/* Gone already where libcurl closed it first. */
 		(void)epoll_ctl(p->lanes->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
@@ -138,8 +154,10 @@ on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
 		/* A number that was closed and opened again. */
 		op = errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 		if ((errno != EEXIST && errno != ENOENT) ||
-		    epoll_ctl(p->lanes->loop->epoll, op, fd, &ev) != 0)
-			return -1;
+		    epoll_ctl(p->lanes->loop->epoll, op, fd, &ev) != 0) {
+			note_unwatched(p, curl);
+			return 0;
+		}
 	}
 	(void)curl_multi_assign(p->multi, fd, p);
 	return 0;
@@ -334,6 +352,25 @@ enqueue(struct mn_pool *p, struct mn_transfer *t)
 	mn_loop_stir(p->lanes->loop);
 }
 
+/* End those that nothing would end but their time limit. */
+static void
+end_unwatched(struct mn_pool *p)
+{
+	struct mn_transfer *t = p->busy;
+
+	p->unwatched = false;
+	while (t != NULL) {
+		if (!t->unwatched) {
+			t = t->next;
+			continue;
+		}
+		detach(t, CURLE_FAILED_INIT);
+		t->done(t);
+		/* Which may have taken back others. */
+		t = p->busy;
+	}
+}
+
 /* Tell those whose transfers have ended. */
 static void
 drain(struct mn_pool *p)
@@ -349,8 +386,11 @@ drain(struct mn_pool *p)
 	/* One at least, so that every lane gets on. */
 	for (n = 0; p->multi != NULL && (n == 0 || !spent(l)); n++) {
 		msg = curl_multi_info_read(p->multi, &left);
-		if (msg == NULL)
+		if (msg == NULL) {
+			if (p->unwatched)
+				end_unwatched(p);
 			break;
+		}
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		code = msg->data.result;

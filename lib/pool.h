@@ -42,6 +42,7 @@ struct mn_pool {
 	int connecting;			/* of these, not yet of use */
 	int active;			/* transfers that libcurl has */
 	int starting;			/* of these, not yet writing */
+	bool unwatched;			/* some of these have such a socket */
 };
 
 /* The pools of one configuration in one loop. */

@@ -50,6 +50,7 @@ mn_transfer_reset(struct mn_transfer *t)
 	t->head_bytes = 0;
 	t->in_head = false;
 	t->stale = false;
+	t->unwatched = false;
 }
 
 void

@@ -75,6 +75,7 @@ struct mn_transfer {
 	size_t head_bytes;
 	int opened;		/* sockets, until the request is written */
 	bool stale;		/* its kept connection was of no use */
+	bool unwatched;		/* the system would not watch its socket */
 	bool in_head;
 };
 

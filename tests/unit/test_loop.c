@@ -9,7 +9,9 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +33,24 @@ __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 	ts->tv_sec = clock_ms / 1000;
 	ts->tv_nsec = clock_ms % 1000 * 1000000 + 999999;
 	return 0;
+}
+
+/* Let it be so many times and fail from then on; -1: never. */
+static int watches = -1;
+
+int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *ev);
+int __real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *ev);
+
+int
+__wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *ev)
+{
+	if (op != EPOLL_CTL_DEL && watches == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (op != EPOLL_CTL_DEL && watches > 0)
+		watches--;
+	return __real_epoll_ctl(epoll, op, fd, ev);
 }
 
 static const struct mn_wire_config nowhere = {
@@ -577,6 +597,48 @@ test_transfer_can_be_asked_again_after_it_ended(void **state)
 	wire_close(&w);
 }
 
+/* epoll has a limit for each user: max_user_watches. */
+static void
+test_connection_that_cannot_be_watched_ends_at_once(void **state)
+{
+	int keep[MANY], n, i;
+	struct wire w;
+
+	(void)state;
+	wire_open(&w, true, 4);
+	/* One that has been watched goes on. */
+	mn_loop_start(w.lanes, MN_LANE_OWN, &w.t[0]);
+	n = arrivals(&w, keep);
+	assert_int_equal(n, 1);
+	watches = 0;
+	mn_loop_start(w.lanes, MN_LANE_OWN, &w.t[1]);
+	mn_loop_start(w.lanes, MN_LANE_OWN, &w.t[2]);
+	for (i = 0; i < 1000 && w.dones < 2; i++)
+		mn_loop_run(w.loop, false);
+	watches = -1;
+	assert_int_equal(w.dones, 2);
+	for (i = 1; i < 3; i++) {
+		assert_false(mn_loop_has(&w.t[i]));
+		assert_int_equal(w.t[i].wire, MN_WIRE_SYS);
+		assert_false(w.t[i].sent);
+		assert_string_equal(w.t[i].problem, "the system would not "
+		    "watch the connection: No space left on device");
+	}
+	assert_true(mn_loop_has(&w.t[0]));
+	hang_up(keep, n);
+	n = arrivals(&w, keep);
+	assert_int_equal(w.t[0].wire, MN_WIRE_UNSENT);
+	hang_up(keep, n);
+	/* And others can go, on the same lane. */
+	mn_transfer_reset(&w.t[1]);
+	mn_loop_start(w.lanes, MN_LANE_OWN, &w.t[1]);
+	n = arrivals(&w, keep);
+	assert_int_equal(n, 1);
+	assert_true(mn_loop_has(&w.t[1]));
+	hang_up(keep, n);
+	wire_close(&w);
+}
+
 int
 main(void)
 {
@@ -601,6 +663,8 @@ main(void)
 		cmocka_unit_test(test_sockets_are_closed_on_exec),
 		cmocka_unit_test(
 		    test_transfer_can_be_asked_again_after_it_ended),
+		cmocka_unit_test(
+		    test_connection_that_cannot_be_watched_ends_at_once),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, start, NULL);
