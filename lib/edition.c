@@ -6,6 +6,7 @@
 #include "edition.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "guard.h"
