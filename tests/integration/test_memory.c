@@ -49,6 +49,33 @@ one_on_loop(struct monime *m, long i)
 	monime_call_free(call);
 }
 
+#define CHECKS	250		/* for each call of the others */
+
+/* Nearly all are remembered; each last one is of a token not seen before. */
+static void
+some_checks(struct monime *m, long i)
+{
+	const char *good = sandbox_token(sandbox, "test");
+	struct monime_call *call;
+	char unknown[64];
+	long n;
+	int r;
+
+	for (n = 0; n < CHECKS; n += 2) {
+		assert_int_equal(monime_check_token(m, good, strlen(good),
+		    NULL), MONIME_OK);
+		r = monime_check_token_start(m, good, strlen(good), NULL,
+		    &call);
+		while (r == MONIME_EPENDING && monime_next(m) == NULL)
+			assert_true(readable(monime_fd(m), PATIENCE));
+		assert_non_null(monime_call_get(call, "fingerprint"));
+		monime_call_free(call);
+	}
+	(void)snprintf(unknown, sizeof(unknown), "mon_test_%032ld", i);
+	r = monime_check_token(m, unknown, strlen(unknown), NULL);
+	assert_true(r == MONIME_EDENIED || r == MONIME_ELIMIT);
+}
+
 static void
 many(const char *name, void (*one)(struct monime *m, long i))
 {
@@ -93,12 +120,20 @@ test_calls_on_a_loop_leave_nothing(void **state)
 	many("loop", one_on_loop);
 }
 
+static void
+test_checks_leave_nothing(void **state)
+{
+	(void)state;
+	many("checks", some_checks);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIVING(test_blocking_calls_leave_nothing),
 		LIVING(test_calls_on_a_loop_leave_nothing),
+		LIVING(test_checks_leave_nothing),
 	};
 
 	if (getenv("MONIME_TESTS_CALLS") != NULL)
