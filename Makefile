@@ -232,7 +232,8 @@ check-asan:
 	@echo 'check-asan: all passed'
 
 ## check-tsan       what has threads under the thread sanitizer
-TSAN_TESTS = test_events test_threads test_oauth2 test_bench test_handle
+TSAN_TESTS = test_events test_threads test_oauth2 test_bench test_handle \
+	  test_probes
 check-tsan:
 	$(Q)packaging/need build check
 	$(Q)TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1 \

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * One probe for all who want to know: threads, loops and processes that wait
+ * for each other's, and that go away, die, fork or close while they do.
+ */
+
+#include "probing.h"
+
+/* How many */
+
+#define PROCESSES	4
+#define ON_THE_LOOP	2500
+#define BLOCKING	3
+
+struct many {
+	pthread_barrier_t gate;
+	int on_the_loop;
+};
+
+static void
+work_many(struct monime *m, void *arg)
+{
+	const char *token = sandbox_token(sandbox, "test");
+	struct asker asker[BLOCKING];
+	struct many *many = arg;
+	struct monime_call *call;
+	int i, r, pending = 0;
+
+	(void)pthread_barrier_wait(&many->gate);
+	for (i = 0; i < BLOCKING; i++)
+		asker_start(&asker[i], m, "test");
+	for (i = 0; i < many->on_the_loop; i++) {
+		r = monime_check_token_start(m, token, strlen(token), NULL,
+		    &call);
+		MUST(r == MONIME_EPENDING || r == MONIME_OK);
+		if (r == MONIME_OK)
+			monime_call_free(call);
+		else
+			pending++;
+	}
+	while (pending > 0) {
+		MUST(readable(monime_fd(m), PATIENCE));
+		while ((call = monime_next(m)) != NULL) {
+			MUST(monime_call_result(call) == MONIME_OK);
+			monime_call_free(call);
+			pending--;
+		}
+	}
+	for (i = 0; i < BLOCKING; i++)
+		MUST(asker_wait(&asker[i]) == MONIME_OK);
+	monime_close(m);
+}
+
+static void
+test_four_processes_and_one_new_token_make_one_probe(void **state)
+{
+	struct monime *m = open_checks("check = { timeout = \"9s\"; };");
+	struct many *many = common_memory(sizeof(*many));
+	pthread_barrierattr_t attr;
+	struct json_object *log;
+	pid_t pid[PROCESSES];
+	int i;
+
+	(void)state;
+	many->on_the_loop = slow() ? 200 : ON_THE_LOOP;
+	(void)pthread_barrierattr_init(&attr);
+	(void)pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	(void)pthread_barrier_init(&many->gate, &attr, PROCESSES);
+	(void)pthread_barrierattr_destroy(&attr);
+	sandbox_fault(sandbox, J({"delay": 0.3}));
+	for (i = 0; i < PROCESSES; i++)
+		pid[i] = child_start(m, work_many, many);
+	for (i = 0; i < PROCESSES; i++)
+		child_wait(pid[i]);
+	assert_asked(2);
+	log = sandbox_log(sandbox);
+	assert_string_equal(sandbox_text(sandbox_logged(log, "monime", 0),
+	    "target"), "/");
+	assert_string_equal(sandbox_text(sandbox_logged(log, "monime", 1),
+	    "target"), ACCOUNTS "?limit=1");
+	json_object_put(log);
+	assert_check(m, "test", MONIME_OK, "cache");
+	(void)munmap(many, sizeof(*many));
+	monime_close(m);
+}
+
+/* Who asks may go */
+
+static void
+test_prober_that_is_killed_leaves_it_to_the_others(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call;
+	struct asker asker;
+	pid_t prober, other[2];
+	int64_t from;
+	int status;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	prober = child_start(m, work_check, "test");
+	sandbox_wait(sandbox, "held", "monime", 1);
+	other[0] = child_start(m, work_check, "test");
+	other[1] = child_start(m, work_check_loop, "test");
+	asker_start(&asker, m, "test");
+	call = begin_check(m, "test", NULL);
+	await_nothing(m, 60);
+	from = real_ms();
+	(void)kill(prober, SIGKILL);
+	/* Nobody has waited for it yet: it is a zombie. */
+	await_result(m, call, MONIME_OK);
+	assert_int_equal(asker_wait(&asker), MONIME_OK);
+	child_wait(other[0]);
+	child_wait(other[1]);
+	assert_in_range(real_ms() - from, 0, 2500);
+	assert_int_equal(waitpid(prober, &status, 0), prober);
+	assert_asked(2);
+	monime_close(m);
+}
+
+static void
+test_who_began_may_go_and_all_others_get_the_verdict(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *began, *joined;
+	struct asker asker;
+	pid_t other[2];
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	began = begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	joined = begin_check(m, "test", NULL);
+	other[0] = child_start(m, work_check, "test");
+	other[1] = child_start(m, work_check_loop, "test");
+	asker_start(&asker, m, "test");
+	let_them_wait();
+	monime_call_free(began);
+	await_nothing(m, 20);
+	assert_int_equal(sandbox_release(sandbox), 1);
+	await_result(m, joined, MONIME_OK);
+	assert_int_equal(asker_wait(&asker), MONIME_OK);
+	child_wait(other[0]);
+	child_wait(other[1]);
+	assert_asked(1);
+	assert_quiet(m);
+	monime_close(m);
+}
+
+/* The probe is the handle's: also when all have gone, somebody may come. */
+static void
+test_all_may_go_and_the_verdict_is_remembered(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call[3];
+	int i;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	for (i = 0; i < 3; i++)
+		call[i] = begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	for (i = 0; i < 3; i++)
+		monime_call_free(call[i]);
+	assert_int_equal(sandbox_release(sandbox), 1);
+	sandbox_wait_down(sandbox, "held", "monime", 0);
+	await_nothing(m, 100);
+	assert_check(m, "test", MONIME_OK, "cache");
+	assert_asked(1);
+	monime_close(m);
+}
+
+static void
+test_blocking_check_takes_over_what_all_have_left(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call;
+	struct asker asker;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	call = begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	monime_call_free(call);
+	asker_start(&asker, m, "test");
+	let_them_wait();
+	assert_int_equal(sandbox_release(sandbox), 1);
+	assert_int_equal(asker_wait(&asker), MONIME_OK);
+	assert_in_range(asker.took, 0, 2500);
+	assert_asked(1);
+	monime_close(m);
+}
+
+/* Neither depends on the other */
+
+static void
+test_blocking_check_in_the_thread_of_a_loop_that_waits(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call;
+
+	(void)state;
+	call = begin_check(m, "test", NULL);
+	/* Nobody has called monime_next(), and nobody can now. */
+	assert_check(m, "test", MONIME_OK, "network");
+	assert_int_equal(monime_call_result(call), MONIME_EPENDING);
+	assert_true(readable(monime_fd(m), 0));
+	await_result(m, call, MONIME_OK);
+	assert_asked(1);
+	assert_quiet(m);
+	monime_close(m);
+}
+
+static const char *
+begin_and_leave(struct monime *m, int number)
+{
+	const char *token = sandbox_token(sandbox, "test");
+	struct monime_call *call;
+
+	(void)number;
+	return monime_check_token_start(m, token, strlen(token), NULL,
+	    &call) == MONIME_EPENDING ? NULL : "it is not pending";
+}
+
+static void
+test_blocking_checks_beside_a_loop_that_nobody_runs(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call;
+	struct asker asker[4];
+	int i;
+
+	(void)state;
+	crew_start(m, 1, begin_and_leave);
+	crew_wait(1);
+	for (i = 0; i < 4; i++)
+		asker_start(&asker[i], m, "test");
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(asker_wait(&asker[i]), MONIME_OK);
+		assert_in_range(asker[i].took, 0, 2500);
+	}
+	assert_asked(1);
+	call = await(m, PATIENCE);
+	assert_non_null(call);
+	assert_code(call, monime_call_result(call), MONIME_OK);
+	monime_call_free(call);
+	monime_close(m);
+}
+
+/* A blocking check that drives the probes, and leaves them to the loop. */
+static void
+test_loop_goes_on_when_a_blocking_check_times_out(void **state)
+{
+	struct monime *m = open_checks("check = { accept = \"any\";"
+	    " timeout = \"600ms\"; };");
+	struct monime_call *call;
+	struct asker asker;
+	int64_t from;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true, "times": 2}));
+	asker_start(&asker, m, "test");
+	sandbox_wait(sandbox, "held", "monime", 1);
+	sleep_ms(300);
+	from = real_ms();
+	call = begin_check(m, "stranger_test", NULL);
+	await_count(m, "held", "monime", 2);
+	assert_int_equal(asker_wait(&asker), MONIME_ELOST);
+	assert_in_range(asker.took, 590, 2500);
+	(void)sandbox_release(sandbox);
+	await_result(m, call, MONIME_OK);
+	assert_in_range(real_ms() - from, 0, 610);
+	monime_close(m);
+}
+
+/*
+ * Rounds of checks on the loop, while threads do the same blocking, at random
+ * times and for a few tokens: a wake-up that is lost is a check that takes
+ * until its deadline, since there is nothing else to do.
+ */
+#define TOO_LONG	2500	/* ms; of 5 s */
+
+enum watch {
+	WATCH_POLL,
+	WATCH_LEVELS,
+	WATCH_EDGES
+};
+
+static const char *const names[] = {
+	"test", "stranger_test", "limited_test"
+};
+
+static bool stop_asking;	/* atomic */
+
+static unsigned int
+dice(unsigned int *seed, unsigned int n)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return (*seed >> 16) % n;
+}
+
+static const char *
+ask_over_and_over(struct monime *m, int number)
+{
+	unsigned int seed = (unsigned int)number + 1;
+	const char *wrong = NULL;
+	int64_t from;
+	int r;
+
+	while (wrong == NULL &&
+	    !__atomic_load_n(&stop_asking, __ATOMIC_RELAXED)) {
+		from = real_ms();
+		r = check_now(m, names[dice(&seed, ROWS(names))]);
+		if (r != MONIME_OK)
+			wrong = monime_strerror(r);
+		else if (real_ms() - from > TOO_LONG)
+			wrong = "a blocking check was not woken";
+		(void)usleep(dice(&seed, 2000));
+	}
+	return wrong;
+}
+
+/* A descriptor to watch, in that way. */
+static int
+watch(struct monime *m, enum watch how)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | (how == WATCH_EDGES ? EPOLLET : 0)
+	};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, monime_fd(m), &ev),
+	    0);
+	return epoll;
+}
+
+static bool
+woken(struct monime *m, enum watch how, int epoll)
+{
+	struct epoll_event ev;
+
+	return how == WATCH_POLL ? readable(monime_fd(m), TOO_LONG) :
+	    epoll_wait(epoll, &ev, 1, TOO_LONG) == 1;
+}
+
+/* Some checks at once on the loop; how often is it woken until all are done? */
+static int
+one_round(struct monime *m, enum watch how, int epoll, unsigned int *seed)
+{
+	struct monime_call *call, *victim = NULL;
+	int i, wakes = 0, left = (int)dice(seed, 3) + 1;
+
+	for (i = 0; i < left; i++) {
+		call = begin_check(m, names[dice(seed, ROWS(names))], NULL);
+		if (victim == NULL && dice(seed, 4) == 0)
+			victim = call;
+		if (dice(seed, 2) == 0)
+			(void)usleep(dice(seed, 800));
+	}
+	if (victim != NULL) {
+		monime_call_free(victim);
+		left--;
+	}
+	while (left > 0) {
+		if (!woken(m, how, epoll))
+			fail_row(__FILE__, __LINE__, "a loop was not woken");
+		wakes++;
+		while ((call = monime_next(m)) != NULL) {
+			assert_code(call, monime_call_result(call),
+			    MONIME_OK);
+			monime_call_free(call);
+			left--;
+		}
+	}
+	return wakes;
+}
+
+static void
+rounds(enum watch how, int threads)
+{
+	struct monime *m = open_checks(ASKS_ANEW);
+	int epoll = watch(m, how), wakes = 0, i, n = slow() ? 60 : 600;
+	unsigned int seed = 7;
+	int64_t from;
+
+	stop_asking = false;
+	crew_start(m, threads, ask_over_and_over);
+	for (i = 0; i < n; i++) {
+		from = real_ms();
+		wakes += one_round(m, how, epoll, &seed);
+		if (real_ms() - from > TOO_LONG)
+			fail_row(__FILE__, __LINE__, "a check on the loop "
+			    "took %lld ms", (long long)(real_ms() - from));
+		if (dice(&seed, 2) == 0)
+			(void)usleep(dice(&seed, 1500));
+	}
+	__atomic_store_n(&stop_asking, true, __ATOMIC_RELAXED);
+	crew_wait(threads);
+	print_message("%d rounds, %d threads: %.1f wake-ups each\n", n,
+	    threads, (double)wakes / n);
+	assert_in_range(wakes / n, 1, 60);
+	assert_quiet(m);
+	(void)close(epoll);
+	monime_close(m);
+}
+
+static void
+test_polled_loop_and_threads_lose_no_wake_up(void **state)
+{
+	(void)state;
+	rounds(WATCH_POLL, 1);
+	rounds(WATCH_POLL, 4);
+}
+
+static void
+test_level_triggered_loop_and_threads_lose_no_wake_up(void **state)
+{
+	(void)state;
+	rounds(WATCH_LEVELS, 2);
+}
+
+static void
+test_edge_triggered_loop_and_threads_lose_no_wake_up(void **state)
+{
+	(void)state;
+	rounds(WATCH_EDGES, 1);
+	rounds(WATCH_EDGES, 4);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIVING(test_four_processes_and_one_new_token_make_one_probe),
+		LIVING(test_prober_that_is_killed_leaves_it_to_the_others),
+		LIVING(test_who_began_may_go_and_all_others_get_the_verdict),
+		LIVING(test_all_may_go_and_the_verdict_is_remembered),
+		LIVING(test_blocking_check_takes_over_what_all_have_left),
+		LIVING(test_blocking_check_in_the_thread_of_a_loop_that_waits),
+		LIVING(test_blocking_checks_beside_a_loop_that_nobody_runs),
+		LIVING(test_loop_goes_on_when_a_blocking_check_times_out),
+		LIVING(test_polled_loop_and_threads_lose_no_wake_up),
+		LIVING(test_level_triggered_loop_and_threads_lose_no_wake_up),
+		LIVING(test_edge_triggered_loop_and_threads_lose_no_wake_up),
+	};
+
+	return cmocka_run_group_tests(tests, common_start, common_stop);
+}
