@@ -106,8 +106,10 @@ slice(struct mn_loop *l)
 
 /* Is its time over?  Then the next step goes on. */
 static bool
-spent(struct mn_loop *l)
+spent(void *arg)
 {
+	struct mn_loop *l = arg;
+
 	if (micros() < l->until)
 		return false;
 	l->more = true;
@@ -760,7 +762,7 @@ dispatch(struct mn_loop *l, const struct epoll_event *ev)
 	int running;
 
 	if (slot == SLOT_EVENT) {
-		mn_waiter_wake(&l->waiters);
+		mn_waiter_wake(&l->waiters, spent, l);
 		return;
 	}
 	if (slot == SLOT_TIMER) {
@@ -864,9 +866,15 @@ mn_loop_run(struct mn_loop *l, bool wait)
 	mn_loop_clock(l);
 	l->more = false;
 	slice(l);
-	/* What is not seen to now is still there for the next step. */
-	for (i = 0; i < n && (i == 0 || !spent(l)); i++)
-		dispatch(l, &event[i]);
+	/*
+	 * What is not seen to now is still there for the next step, but for
+	 * the loop inside: of that epoll tells once.
+	 */
+	for (i = 0; i < n; i++) {
+		if (i == 0 || event[i].data.u64 >> 32 == SLOT_INSIDE ||
+		    !spent(l))
+			dispatch(l, &event[i]);
+	}
 	slice(l);
 	fire(l);
 	slice(l);

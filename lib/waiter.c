@@ -31,11 +31,10 @@ mn_waiter_join(struct mn_waiters *set, struct mn_waiter *w)
 {
 	w->set = set;
 	w->signaled = false;
-	w->next = set->first;
-	w->link = &set->first;
-	if (w->next != NULL)
-		w->next->link = &w->next;
-	set->first = w;
+	w->next = NULL;
+	w->link = set->first != NULL ? set->last : &set->first;
+	*w->link = w;
+	set->last = &w->next;
 }
 
 void
@@ -46,6 +45,8 @@ mn_waiter_leave(struct mn_waiter *w)
 	*w->link = w->next;
 	if (w->next != NULL)
 		w->next->link = w->link;
+	else
+		w->set->last = w->link;
 	w->link = NULL;
 }
 
@@ -75,10 +76,11 @@ mn_waiter_signal(struct mn_waiter *w)
 }
 
 void
-mn_waiter_wake(struct mn_waiters *set)
+mn_waiter_wake(struct mn_waiters *set, bool (*spent)(void *arg), void *arg)
 {
 	struct mn_waiter *w;
 	uint64_t count;
+	int n = 0;
 
 	(void)!read(set->event, &count, sizeof(count));
 	/* fire() may take any of them from the list: begin anew after each. */
@@ -86,6 +88,11 @@ mn_waiter_wake(struct mn_waiters *set)
 		if (!__atomic_load_n(&w->signaled, __ATOMIC_ACQUIRE)) {
 			w = w->next;
 			continue;
+		}
+		/* One that waits anew and is signaled could go on for ever. */
+		if (n++ > 0 && spent(arg)) {
+			mn_waiter_stir(set);
+			return;
 		}
 		mn_waiter_leave(w);
 		w->fire(w->arg);

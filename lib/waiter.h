@@ -11,7 +11,8 @@
 #include <stdbool.h>
 
 struct mn_waiters {
-	struct mn_waiter *first;
+	struct mn_waiter *first;	/* in their order, */
+	struct mn_waiter **last;	/* to here, where there is one */
 	int event;		/* an eventfd; -1: not needed yet */
 };
 
@@ -41,7 +42,11 @@ void mn_waiter_signal(struct mn_waiter *w);
 /* Make the eventfd readable. */
 void mn_waiter_stir(const struct mn_waiters *set);
 
-/* It is readable: fire what has been signaled. */
-void mn_waiter_wake(struct mn_waiters *set);
+/*
+ * It is readable: fire what has been signaled, one at least and others until
+ * spent() says that there is no time; it is readable then.
+ */
+void mn_waiter_wake(struct mn_waiters *set, bool (*spent)(void *arg),
+    void *arg);
 
 #endif

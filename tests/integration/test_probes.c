@@ -428,6 +428,95 @@ test_edge_triggered_loop_and_threads_lose_no_wake_up(void **state)
 	rounds(WATCH_EDGES, 4);
 }
 
+/* Much to do in the host's loop when the answer to the probe comes. */
+#define BESIDE	24
+
+static void
+test_busy_loop_does_not_forget_its_probe(void **state)
+{
+	struct monime *m = open_test("connections = 32;\n" ASKS_ANEW);
+	struct monime_call *call, *get[BESIDE], *check;
+	int64_t from;
+	int i, n;
+
+	(void)state;
+	for (n = 0; n < 5; n++) {
+		faultf("{\"path\": \"/v1\", \"huge\": 600000, \"hold\": true,"
+		    " \"times\": %d}", BESIDE);
+		sandbox_fault(sandbox, J({"hold": true}));
+		for (i = 0; i < BESIDE; i++)
+			get[i] = begin_get(m, ACCOUNTS, NULL);
+		check = begin_check(m, "stranger_test", NULL);
+		await_count(m, "held", "monime", BESIDE + 1);
+		(void)sandbox_release(sandbox);
+		/* All answers lie ready before anybody looks. */
+		sleep_ms(400);
+		from = real_ms();
+		for (i = 0; i < BESIDE + 1; i++) {
+			call = await(m, PATIENCE);
+			assert_non_null(call);
+			assert_code(call, monime_call_result(call), MONIME_OK);
+			if (call == check)
+				assert_in_range(real_ms() - from, 0, TOO_LONG);
+			monime_call_free(call);
+		}
+		(void)get;
+	}
+	monime_close(m);
+}
+
+/* The verdict that thousands wait for */
+
+static double
+processor_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+#define CROWD	5000
+
+static void
+test_no_step_is_long_when_a_crowd_is_told(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	int fd = monime_fd(m), i, left = CROWD, steps = 0;
+	double from, longest = 0;
+	struct monime_call *call;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	for (i = 0; i < CROWD; i++)
+		(void)begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	assert_int_equal(sandbox_release(sandbox), 1);
+	while (left > 0) {
+		assert_true(readable(fd, PATIENCE));
+		do {
+			from = processor_ms();
+			call = monime_next(m);
+			from = processor_ms() - from;
+			if (from > longest)
+				longest = from;
+			steps++;
+			if (call != NULL) {
+				assert_code(call, monime_call_result(call),
+				    MONIME_OK);
+				monime_call_free(call);
+				left--;
+			}
+		} while (call != NULL);
+	}
+	print_message("%d are told in %d steps, the longest %.2f ms on the "
+	    "processor\n", CROWD, steps, longest);
+	if (!slow())
+		assert_true(longest < 10);
+	assert_asked(1);
+	monime_close(m);
+}
+
 int
 main(void)
 {
@@ -443,6 +532,8 @@ main(void)
 		LIVING(test_polled_loop_and_threads_lose_no_wake_up),
 		LIVING(test_level_triggered_loop_and_threads_lose_no_wake_up),
 		LIVING(test_edge_triggered_loop_and_threads_lose_no_wake_up),
+		LIVING(test_busy_loop_does_not_forget_its_probe),
+		LIVING(test_no_step_is_long_when_a_crowd_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, common_start, common_stop);

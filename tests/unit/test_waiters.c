@@ -191,6 +191,46 @@ test_waiter_that_is_taken_back_by_another_is_not_called(void **state)
 	mn_loop_free(l);
 }
 
+/* Whoever is called may go on waiting, and be told anew at once. */
+static void
+tell_again(void *arg)
+{
+	struct told *t = arg;
+
+	t->times++;
+	assert_true(mn_loop_wait(t->loop, &t->waiter));
+	mn_loop_signal(&t->waiter);
+}
+
+static void
+test_waiter_that_is_told_over_and_over_ends_a_step(void **state)
+{
+	struct told t = { .loop = new_loop() }, other[2] = { { .times = 0 } };
+	struct numbered timer = { .timer = { .fire = note, .arg = &timer } };
+	int i, before;
+
+	(void)state;
+	nfired = 0;
+	wait_in(t.loop, &other[0]);
+	wait_in(t.loop, &t);
+	t.waiter.fire = tell_again;
+	wait_in(t.loop, &other[1]);
+	assert_true(mn_loop_set(t.loop, &timer.timer, mn_loop_now(t.loop)));
+	mn_loop_signal(&t.waiter);
+	mn_loop_signal(&other[0].waiter);
+	mn_loop_signal(&other[1].waiter);
+	/* Step by step, without losing one; and all else gets its turn. */
+	for (i = 0; i < 10; i++) {
+		before = t.times;
+		assert_true(mn_loop_run(t.loop, true));
+		assert_true(t.times > before);
+	}
+	assert_int_equal(other[0].times, 1);
+	assert_int_equal(other[1].times, 1);
+	assert_int_equal(nfired, 1);
+	mn_loop_free(t.loop);
+}
+
 static void
 test_deadline_comes_while_one_waits(void **state)
 {
@@ -284,6 +324,8 @@ main(void)
 		cmocka_unit_test(test_signal_before_the_loop_runs_is_kept),
 		cmocka_unit_test(
 		    test_waiter_that_is_taken_back_by_another_is_not_called),
+		cmocka_unit_test(
+		    test_waiter_that_is_told_over_and_over_ends_a_step),
 		cmocka_unit_test(test_deadline_comes_while_one_waits),
 		cmocka_unit_test(test_many_threads_are_told_each_time),
 	};
