@@ -43,6 +43,20 @@ begin_check(struct monime *m, const char *name, void *data)
 	return call;
 }
 
+/* So many finish with a yes, in whatever order. */
+static void UNUSED
+await_all(struct monime *m, int n)
+{
+	struct monime_call *call;
+
+	for (; n > 0; n--) {
+		call = await(m, PATIENCE);
+		assert_non_null(call);
+		assert_code(call, monime_call_result(call), MONIME_OK);
+		monime_call_free(call);
+	}
+}
+
 /* In any thread and process. */
 static int UNUSED
 check_now(struct monime *m, const char *name)

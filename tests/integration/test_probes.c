@@ -5,6 +5,14 @@
  * for each other's, and that go away, die, fork or close while they do.
  */
 
+#include <malloc.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
 #include "probing.h"
 
 /* How many */
@@ -227,7 +235,6 @@ static void
 test_blocking_checks_beside_a_loop_that_nobody_runs(void **state)
 {
 	struct monime *m = open_checks(CHECK(""));
-	struct monime_call *call;
 	struct asker asker[4];
 	int i;
 
@@ -241,10 +248,7 @@ test_blocking_checks_beside_a_loop_that_nobody_runs(void **state)
 		assert_in_range(asker[i].took, 0, 2500);
 	}
 	assert_asked(1);
-	call = await(m, PATIENCE);
-	assert_non_null(call);
-	assert_code(call, monime_call_result(call), MONIME_OK);
-	monime_call_free(call);
+	await_all(m, 1);
 	monime_close(m);
 }
 
@@ -517,6 +521,416 @@ test_no_step_is_long_when_a_crowd_is_told(void **state)
 	monime_close(m);
 }
 
+/* Closing */
+
+static void
+test_close_cancels_and_lets_others_ask_at_once(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime *other = open_named("test/p");
+	struct monime_call *call[4];
+	struct asker asker;
+	int i;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true, "times": 2}));
+	for (i = 0; i < 4; i++)
+		call[i] = begin_check(m, i < 3 ? "test" : "stranger_test",
+		    &call[i]);
+	await_count(m, "held", "monime", 2);
+	asker_start(&asker, other, "test");
+	let_them_wait();
+	assert_asked(2);
+	monime_close(m);
+	assert_int_equal(asker_wait(&asker), MONIME_OK);
+	assert_in_range(asker.took, 0, 2500);
+	assert_asked(3);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(monime_call_result(call[i]),
+		    MONIME_ECANCELED);
+		assert_ptr_equal(monime_call_data(call[i]), &call[i]);
+		assert_non_null(monime_call_error(call[i]));
+		monime_call_free(call[i]);
+	}
+	assert_check(other, "stranger_test", MONIME_OK, "network");
+	monime_close(other);
+}
+
+/* What is queued has claims, too, and has not begun. */
+static void
+test_close_before_the_loop_ran_lets_others_ask(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime *other = open_named("test/p");
+	struct monime_call *call = begin_check(m, "test", NULL);
+
+	(void)state;
+	monime_close(m);
+	assert_check(other, "test", MONIME_OK, "network");
+	assert_asked(1);
+	monime_close(other);
+	assert_int_equal(monime_call_result(call), MONIME_ECANCELED);
+	monime_call_free(call);
+}
+
+static void
+test_close_with_verdicts_that_nobody_heard_of(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call[3];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		call[i] = begin_check(m, "test", NULL);
+	assert_check(m, "test", MONIME_OK, "network");
+	monime_close(m);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(monime_call_result(call[i]),
+		    MONIME_ECANCELED);
+		monime_call_free(call[i]);
+	}
+}
+
+/* Fork */
+
+struct family {
+	struct monime_call **call;
+	int gate[2];		/* a pipe: the child waits for its end */
+	int64_t took;
+};
+
+static void
+work_cancelled(struct monime *m, void *arg)
+{
+	struct family *f = arg;
+
+	MUST(monime_call_result(f->call[0]) == MONIME_ECANCELED);
+	monime_call_free(f->call[0]);
+	MUST(monime_next(m) == NULL);
+	MUST(monime_call_result(f->call[1]) == MONIME_ECANCELED);
+	monime_close(m);
+	MUST(monime_call_result(f->call[1]) == MONIME_ECANCELED);
+	monime_call_free(f->call[1]);
+}
+
+static void
+work_check_another(struct monime *m, void *arg)
+{
+	(void)arg;
+	work_check_loop(m, "stranger_test");
+}
+
+static void
+test_child_cancels_and_sends_nothing_for_its_parent(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call[2];
+	struct family f = { .call = call };
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	call[0] = begin_check(m, "test", NULL);
+	call[1] = begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	control("/reset", J({"only": ["log"]}));
+	child(m, work_cancelled, &f);
+	await_nothing(m, 20);
+	assert_int_equal(sandbox_count(sandbox, "raw", "monime"), 0);
+	assert_int_equal(sandbox_count(sandbox, "open", "monime"), 1);
+	/* One that asks has a connection of its own. */
+	child(m, work_check_another, NULL);
+	assert_int_equal(sandbox_connections(sandbox, "monime"), 1);
+	assert_asked(1);
+	assert_int_equal(sandbox_release(sandbox), 1);
+	await_all(m, 2);
+	assert_asked(1);
+	monime_close(m);
+}
+
+static void
+work_timed(struct monime *m, void *arg)
+{
+	struct family *f = arg;
+	int64_t from = real_ms();
+
+	work_check(m, "test");
+	f->took = real_ms() - from;
+}
+
+/* While its parent drives the probe, and while that only waits for it. */
+static void
+test_child_gets_the_verdict_that_its_parent_asks_for(void **state)
+{
+	struct monime *m = open_checks("check = { accept = \"any\";"
+	    " timeout = \"1s\"; negative_ttl = \"0s\"; };");
+	struct family *f = common_memory(sizeof(*f));
+	struct monime_call *call;
+	pid_t pid;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	call = begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	pid = child_start(m, work_timed, f);
+	await_nothing(m, 100);
+	assert_int_equal(sandbox_release(sandbox), 1);
+	await_result(m, call, MONIME_OK);
+	child_wait(pid);
+	assert_asked(1);
+
+	sandbox_fault(sandbox, J({"hold": true}));
+	call = begin_check(m, "stranger_test", NULL);
+	await_count(m, "held", "monime", 1);
+	await_nothing(m, 300);
+	child(m, work_check_another, NULL);
+	assert_asked(3);
+	monime_call_free(call);
+	(void)munmap(f, sizeof(*f));
+	monime_close(m);
+}
+
+static void
+work_after_its_parent(struct monime *m, void *arg)
+{
+	struct family *f = arg;
+	char c;
+
+	(void)close(f->gate[1]);
+	MUST(read(f->gate[0], &c, 1) == 0);
+	work_check(m, "test");
+	MUST(monime_call_result(f->call[0]) == MONIME_ECANCELED);
+	monime_call_free(f->call[0]);
+}
+
+static void
+test_parent_may_close_before_its_child(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call;
+	struct family f = { .call = &call };
+	pid_t pid;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	call = begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	assert_int_equal(pipe(f.gate), 0);
+	pid = child_start(m, work_after_its_parent, &f);
+	monime_close(m);
+	monime_call_free(call);
+	(void)close(f.gate[1]);
+	child_wait(pid);
+	(void)close(f.gate[0]);
+	assert_asked(2);
+}
+
+/* Nothing is left of a thousand handles, each with a check pending. */
+static void
+one_handle(int number)
+{
+	struct monime *m = open_named("test/p");
+	struct monime_call *call[2];
+	struct family f = { .call = call };
+
+	call[0] = begin_check(m, "test", NULL);
+	call[1] = begin_check(m, "stranger_test", NULL);
+	if (number % 10 == 0)
+		await_nothing(m, 0);
+	if (number % 50 == 0)
+		child(m, work_cancelled, &f);
+	if (number % 4 == 0)
+		monime_call_free(call[0]);
+	monime_close(m);
+	monime_call_free(call[1]);
+	if (number % 4 != 0)
+		monime_call_free(call[0]);
+}
+
+static void
+test_a_thousand_handles_leave_nothing(void **state)
+{
+	int i, n = slow() ? 200 : 1000, before = 0;
+	size_t memory = 0;
+
+	(void)state;
+	write_profile("test/p", "monime", NULL, CHECK(""));
+	sandbox_fault(sandbox, J({"hold": true, "times": -1}));
+	for (i = 0; i < n; i++) {
+		one_handle(i);
+		if (i == n / 2) {
+			before = descriptors();
+			memory = mallinfo2().uordblks;
+		}
+	}
+	assert_int_equal(descriptors(), before);
+	/* A sanitizer has an allocator of its own, which tells nothing. */
+	if (memory > 0)
+		assert_in_range(mallinfo2().uordblks, 0, memory + 32768);
+}
+
+/* An API that is not there */
+
+#define OUTAGE_TOKENS	60
+
+/* Checks of as many tokens end in time, with one of two codes. */
+static void
+outage(struct monime *m, int want, int or_want, int64_t within)
+{
+	struct monime_call *call;
+	char token[64];
+	int i, r, pending = 0;
+	int64_t from = real_ms();
+	double at, longest = 0;
+
+	for (i = 0; i < OUTAGE_TOKENS; i++) {
+		(void)snprintf(token, sizeof(token),
+		    "mon_test_canary_none_%08d", i);
+		assert_code(call, monime_check_token_start(m, token,
+		    strlen(token), NULL, &call), MONIME_EPENDING);
+	}
+	for (pending = i; pending > 0; ) {
+		at = processor_ms();
+		call = monime_next(m);
+		at = processor_ms() - at;
+		if (at > longest)
+			longest = at;
+		if (call == NULL) {
+			assert_true(readable(monime_fd(m), PATIENCE));
+			continue;
+		}
+		r = monime_call_result(call);
+		assert_code(call, r, r == or_want ? or_want : want);
+		assert_int_equal(monime_http_status(r), 503);
+		monime_call_free(call);
+		pending--;
+	}
+	assert_in_range(real_ms() - from, 0, within);
+	print_message("%d tokens in %d ms, the longest step %.2f ms on the "
+	    "processor\n", i, (int)(real_ms() - from), longest);
+	assert_quiet(m);
+}
+
+#define OUTAGE	"check = { accept = \"any\"; timeout = \"700ms\";"	\
+	" probes = 512; probe_rate = 10000; };\n"
+
+static void
+test_refused_connections_end_all_checks(void **state)
+{
+	struct monime *m = open_profile("test/r", "refused", NULL, OUTAGE);
+
+	(void)state;
+	outage(m, MONIME_ENET, MONIME_ENET, 3000);
+	monime_close(m);
+}
+
+static void
+test_stalled_handshakes_end_with_the_deadline(void **state)
+{
+	struct monime *m = open_checks(OUTAGE);
+
+	(void)state;
+	sandbox_fault(sandbox, J({"server": "monime", "drop": "stall",
+	    "times": -1}));
+	outage(m, MONIME_ENET, MONIME_ENET, 3000);
+	monime_close(m);
+}
+
+static void
+test_stalled_answers_end_with_the_deadline(void **state)
+{
+	struct monime *m = open_checks(OUTAGE);
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true, "times": -1}));
+	outage(m, MONIME_ELOST, MONIME_ENET, 3000);
+	monime_close(m);
+}
+
+/*
+ * A network of its own, with a name server that never answers.  The sandbox
+ * is not reached from there.
+ */
+static bool
+silence_names(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct ifreq lo = { .ifr_flags = IFF_UP | IFF_RUNNING };
+	char path[256];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/resolv.conf", folder);
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL) != 0)
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	(void)snprintf(lo.ifr_name, sizeof(lo.ifr_name), "lo");
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a.sin_port = htons(53);
+	return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0 &&
+	    bind(fd, (void *)&a, sizeof(a)) == 0;
+}
+
+static void
+work_dead_names(struct monime *m, void *arg)
+{
+	struct monime_call *call;
+	char token[64];
+	int64_t from;
+	int i, done = 0;
+
+	(void)arg;
+	if (!silence_names())
+		_exit(77);
+	from = real_ms();
+	for (i = 0; i < OUTAGE_TOKENS; i++) {
+		(void)snprintf(token, sizeof(token),
+		    "mon_test_canary_none_%08d", i);
+		MUST(monime_check_token_start(m, token, strlen(token), NULL,
+		    &call) == MONIME_EPENDING);
+	}
+	while (done < OUTAGE_TOKENS) {
+		MUST(readable(monime_fd(m), PATIENCE));
+		while ((call = monime_next(m)) != NULL) {
+			MUST(monime_call_result(call) == MONIME_ENET);
+			monime_call_free(call);
+			done++;
+		}
+	}
+	MUST(real_ms() - from < 3000);
+	/* Blocking the same; and nobody waits for the resolver at the end. */
+	MUST(check_now(m, "test") == MONIME_ENET);
+	from = real_ms();
+	monime_close(m);
+	MUST(real_ms() - from < 1000);
+}
+
+static void
+test_dead_name_server_ends_with_the_deadline(void **state)
+{
+	struct monime *m;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	sandbox_write_file(folder, "resolv.conf", 0644,
+	    "nameserver 127.0.0.1\n");
+	sandbox_write_file(folder, "test/n.conf", 0600,
+	    "provider = \"monime\";\nspace = \"%s\";\n"
+	    "base_url = \"https://nobody.example\";\n" OUTAGE,
+	    sandbox_space(sandbox, "test"));
+	m = open_named("test/n");
+	pid = child_start(m, work_dead_names, NULL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	monime_close(m);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("skip: no namespaces of its own to be had\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
@@ -534,6 +948,17 @@ main(void)
 		LIVING(test_edge_triggered_loop_and_threads_lose_no_wake_up),
 		LIVING(test_busy_loop_does_not_forget_its_probe),
 		LIVING(test_no_step_is_long_when_a_crowd_is_told),
+		LIVING(test_close_cancels_and_lets_others_ask_at_once),
+		LIVING(test_close_before_the_loop_ran_lets_others_ask),
+		LIVING(test_close_with_verdicts_that_nobody_heard_of),
+		LIVING(test_child_cancels_and_sends_nothing_for_its_parent),
+		LIVING(test_child_gets_the_verdict_that_its_parent_asks_for),
+		LIVING(test_parent_may_close_before_its_child),
+		LIVING(test_a_thousand_handles_leave_nothing),
+		LIVING(test_refused_connections_end_all_checks),
+		LIVING(test_stalled_handshakes_end_with_the_deadline),
+		LIVING(test_stalled_answers_end_with_the_deadline),
+		LIVING(test_dead_name_server_ends_with_the_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, common_start, common_stop);
