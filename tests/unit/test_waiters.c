@@ -199,7 +199,7 @@ tell_again(void *arg)
 
 	t->times++;
 	assert_true(mn_loop_wait(t->loop, &t->waiter));
-	mn_loop_signal(&t->waiter);
+	mn_waiter_signal(&t->waiter);
 }
 
 static void
@@ -216,9 +216,9 @@ test_waiter_that_is_told_over_and_over_ends_a_step(void **state)
 	t.waiter.fire = tell_again;
 	wait_in(t.loop, &other[1]);
 	assert_true(mn_loop_set(t.loop, &timer.timer, mn_loop_now(t.loop)));
-	mn_loop_signal(&t.waiter);
-	mn_loop_signal(&other[0].waiter);
-	mn_loop_signal(&other[1].waiter);
+	mn_waiter_signal(&t.waiter);
+	mn_waiter_signal(&other[0].waiter);
+	mn_waiter_signal(&other[1].waiter);
 	/* Step by step, without losing one; and all else gets its turn. */
 	for (i = 0; i < 10; i++) {
 		before = t.times;
