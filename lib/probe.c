@@ -22,7 +22,8 @@ struct mn_asking {
 	unsigned int references;	/* who waits, and lists; atomic */
 	struct monime_call *call;	/* asks; what it learned is for all */
 	void (*ask)(struct monime_call *call);
-	struct mn_probe claim;
+	struct mn_verdict_id id;	/* of the token */
+	struct mn_probe claim;		/* of whoever drives */
 	int64_t deadline;		/* by mn_verdicts_time() */
 	int64_t poll;			/* ms to the next look */
 	struct mn_verdict found;
@@ -419,7 +420,7 @@ look_again(struct monime_call *call)
 		nobody_knows(call);
 		return;
 	}
-	switch (mn_verdicts_claim(call->edition->verdicts, &a->claim.id,
+	switch (mn_verdicts_claim(call->edition->verdicts, &a->id,
 	    mn_verdicts_time(), a->deadline, &a->claim, &a->found)) {
 	case MN_CLAIM_HIT:
 		a->remembered = true;
@@ -514,7 +515,7 @@ find(const struct mn_probes *p, const struct monime_call *call,
 	struct mn_asking *a;
 
 	for (a = p->asking; a != NULL; a = a->next) {
-		if (same(&a->claim.id, id) && now < a->deadline &&
+		if (same(&a->id, id) && now < a->deadline &&
 		    a->call->edition->verdicts == call->edition->verdicts)
 			break;
 	}
@@ -536,6 +537,7 @@ asking_new(struct monime_call *call, const struct mn_probe *claim,
 	}
 	a->references = 1;
 	a->call->wait.asking = a;
+	a->id = claim->id;
 	a->claim = *claim;
 	a->deadline = deadline;
 	a->poll = MN_PROBE_POLL;
