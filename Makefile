@@ -152,6 +152,7 @@ LDFLAGS_test_oauth2 = -Wl,--export-dynamic
 LDFLAGS_test_rotation = -Wl,--export-dynamic
 LDFLAGS_test_bench = -Wl,--export-dynamic
 LDFLAGS_test_peers = -Wl,--export-dynamic
+LDFLAGS_test_verdict_life = -Wl,--export-dynamic
 # Not linked with the library, which it loads.
 LDFLAGS_test_host = -Wl,--as-needed
 
@@ -233,7 +234,7 @@ check-asan:
 
 ## check-tsan       what has threads under the thread sanitizer
 TSAN_TESTS = test_events test_threads test_oauth2 test_bench test_handle \
-	  test_probes
+	  test_probes test_verdict_life
 check-tsan:
 	$(Q)packaging/need build check
 	$(Q)TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1 \

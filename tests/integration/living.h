@@ -14,11 +14,12 @@
 #include "common.h"
 
 /*
- * The library's clock, moved.  This definition comes before libc's for the
- * library and for libcurl, since the program exports it (LDFLAGS_test_... in
- * the Makefile).  The other clocks stay as they are.
+ * The library's clock, moved, and the one on the wall.  This definition comes
+ * before libc's for the library and for libcurl, since the program exports it
+ * (LDFLAGS_test_... in the Makefile).  The other clocks stay as they are.
  */
 static int64_t clock_moved;	/* ms; atomic */
+static int64_t wall_moved;	/* likewise */
 
 int clock_gettime(clockid_t which, struct timespec *ts);
 
@@ -29,14 +30,20 @@ clock_gettime(clockid_t which, struct timespec *ts)
 
 	if (syscall(SYS_clock_gettime, which, ts) != 0)
 		return -1;
-	if (which != CLOCK_MONOTONIC && which != CLOCK_MONOTONIC_COARSE)
+	if (which == CLOCK_MONOTONIC || which == CLOCK_MONOTONIC_COARSE)
+		moved = __atomic_load_n(&clock_moved, __ATOMIC_RELAXED);
+	else if (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE)
+		moved = __atomic_load_n(&wall_moved, __ATOMIC_RELAXED);
+	else
 		return 0;
-	moved = __atomic_load_n(&clock_moved, __ATOMIC_RELAXED);
 	ts->tv_sec += moved / 1000;
 	ts->tv_nsec += moved % 1000 * 1000000;
 	if (ts->tv_nsec >= 1000000000) {
 		ts->tv_sec++;
 		ts->tv_nsec -= 1000000000;
+	} else if (ts->tv_nsec < 0) {
+		ts->tv_sec--;
+		ts->tv_nsec += 1000000000;
 	}
 	return 0;
 }
