@@ -83,6 +83,8 @@ many(const char *name, void (*one)(struct monime *m, long i))
 	long first = 0, last, i;
 	int fds = 0;
 
+	/* A loop is there from now on, whenever a check first needs it. */
+	assert_true(monime_fd(m) >= 0);
 	for (i = 0; i < calls; i++) {
 		one(m, i);
 		/* The sandbox keeps it all. */
