@@ -45,6 +45,7 @@ void mn_probe_forget(struct monime *m);
 /*
  * The edition's table answers mn_probe_remembered() from now on.  Tables that
  * did so once stay until the handle goes, since whoever looks takes no lock.
+ * A handle that is in use holds its lock meanwhile.
  */
 void mn_probe_publish(struct monime *m, struct mn_edition *e);
 

@@ -194,12 +194,13 @@ adopt(struct monime *m, struct mn_edition *e)
 
 	mn_edition_succeed(e, old);
 	(void)pthread_mutex_lock(&m->lock);
+	/* With its table: no verdict of the old one follows one of the new. */
 	m->now = e;
+	mn_probe_publish(m, e);
 	__atomic_store_n(&m->refused, false, __ATOMIC_RELAXED);
 	refusal = m->refusal;
 	m->refusal = NULL;
 	(void)pthread_mutex_unlock(&m->lock);
-	mn_probe_publish(m, e);
 	mn_edition_retire(old);
 	mn_edition_free(old);
 	free(refusal);

@@ -93,6 +93,68 @@ test_four_processes_and_one_new_token_make_one_probe(void **state)
 	monime_close(m);
 }
 
+/* Two handles on one profile, each with its loop and a thread beside it. */
+#define BOTH	100
+
+static const char *
+check_each(struct monime *m, int number)
+{
+	struct monime_call *call;
+	char token[64];
+	int i, r, pending = 0;
+
+	for (i = 0; i < BOTH; i++) {
+		(void)snprintf(token, sizeof(token),
+		    "mon_test_canary_both_%08d", i);
+		if (number % 2 == 0) {
+			if (monime_check_token(m, token, strlen(token),
+			    NULL) != MONIME_EDENIED)
+				return "a blocking check failed";
+			continue;
+		}
+		r = monime_check_token_start(m, token, strlen(token), NULL,
+		    &call);
+		if (r == MONIME_EPENDING)
+			pending++;
+		else
+			monime_call_free(call);
+		if (r != MONIME_EPENDING && r != MONIME_EDENIED)
+			return "a check was not begun";
+	}
+	while (pending > 0 && readable(monime_fd(m), PATIENCE)) {
+		while ((call = monime_next(m)) != NULL) {
+			r = monime_call_result(call);
+			monime_call_free(call);
+			if (r != MONIME_EDENIED)
+				return "a check on the loop failed";
+			pending--;
+		}
+	}
+	return pending == 0 ? NULL : "a loop was not woken";
+}
+
+static struct monime *both[2];
+
+static const char *
+check_on_both(struct monime *unused, int number)
+{
+	(void)unused;
+	return check_each(both[number / 2], number);
+}
+
+static void
+test_two_handles_on_one_profile_share_their_probes(void **state)
+{
+	(void)state;
+	both[0] = open_checks(CHECK("negative_ttl = \"60s\";"));
+	both[1] = open_named("test/p");
+	crew_start(NULL, 4, check_on_both);
+	crew_wait(4);
+	assert_asked(BOTH);
+	monime_close(both[0]);
+	monime_close(both[1]);
+}
+
 /* Who asks may go */
 
 static void
@@ -934,6 +996,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIVING(test_four_processes_and_one_new_token_make_one_probe),
+		LIVING(test_two_handles_on_one_profile_share_their_probes),
 		LIVING(test_prober_that_is_killed_leaves_it_to_the_others),
 		LIVING(test_who_began_may_go_and_all_others_get_the_verdict),
 		LIVING(test_all_may_go_and_the_verdict_is_remembered),

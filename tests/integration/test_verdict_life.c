@@ -150,7 +150,7 @@ test_outage_is_held_for_a_second(void **state)
 	} rows[] = {
 		{ J({"status": 503}), MONIME_EHTTP },
 		{ J({"status": 429}), MONIME_ELIMIT },
-		{ J({"drop": "status"}), MONIME_ELOST },
+		{ J({"drop": "body"}), MONIME_ELOST },
 		{ J({"text": "{}"}), MONIME_EPROTO },
 	};
 	struct monime *m = open_checks(CHECK(""));
@@ -672,8 +672,9 @@ look_all_the_time(struct monime *m, int number)
 	(void)number;
 	while (wrong == NULL &&
 	    !__atomic_load_n(&looked_enough, __ATOMIC_RELAXED)) {
-		if (check_now(m, "test") != MONIME_OK)
-			wrong = "a good token was refused";
+		r = check_now(m, "test");
+		if (r != MONIME_OK)
+			wrong = monime_strerror(r);
 		before = __atomic_load_n(&policy, __ATOMIC_ACQUIRE);
 		r = check_now(m, "stranger_test");
 		if (__atomic_load_n(&policy, __ATOMIC_ACQUIRE) != before)
@@ -703,11 +704,12 @@ test_changed_check_serves_no_verdict_of_the_former_one(void **state)
 	__atomic_store_n(&looked_enough, false, __ATOMIC_RELAXED);
 	assert_check(m, "stranger_test", MONIME_OK, "network");
 	assert_check(m, "stranger_test", MONIME_OK, "cache");
+	move_clock(1100);
 	crew_start(m, 4, look_all_the_time);
-	for (i = 1; i <= 20; i++) {
+	/* After a change, the next look comes soon. */
+	for (i = 1; i <= 10; i++) {
 		__atomic_store_n(&policy, 0, __ATOMIC_RELEASE);
 		write_profile("test/p", "monime", NULL, more[i % 2]);
-		move_clock(1100);
 		/* Another thread may be the one that takes it up. */
 		while (check_now(m, "stranger_test") != want[i % 2])
 			sleep_ms(1);
@@ -716,6 +718,31 @@ test_changed_check_serves_no_verdict_of_the_former_one(void **state)
 	}
 	__atomic_store_n(&looked_enough, true, __ATOMIC_RELAXED);
 	crew_wait(4);
+	monime_close(m);
+}
+
+/* Who waits for a probe has asked under the policy of that time. */
+static void
+test_probe_under_way_serves_its_own_policy_alone(void **state)
+{
+	struct monime *m = open_checks("reload = \"1s\";" CHECK(""));
+	struct monime_call *old, *new;
+	int i;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	old = begin_check(m, "stranger_test", NULL);
+	await_count(m, "held", "monime", 1);
+	write_profile("test/p", "monime", NULL,
+	    "reload = \"1s\"; check = { timeout = \"5s\"; };");
+	move_clock(1100);
+	new = begin_check(m, "stranger_test", NULL);
+	await_result(m, new, MONIME_EFORBIDDEN);
+	assert_int_equal(sandbox_release(sandbox), 1);
+	await_result(m, old, MONIME_OK);
+	for (i = 0; i < 2; i++)
+		assert_check(m, "stranger_test", MONIME_EFORBIDDEN, "cache");
+	assert_asked(3);
 	monime_close(m);
 }
 
@@ -843,6 +870,7 @@ main(void)
 		LIVING(test_withdrawn_environment_forgets_every_yes),
 		LIVING(test_changed_token_keeps_all_verdicts),
 		LIVING(test_changed_check_serves_no_verdict_of_the_former_one),
+		LIVING(test_probe_under_way_serves_its_own_policy_alone),
 		LIVING(test_verdicts_and_probes_add_up),
 	};
 
