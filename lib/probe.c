@@ -666,11 +666,27 @@ start(struct monime_call *call, void (*ask)(struct monime_call *call))
 	}
 }
 
-/* On the host's loop: the deadline came before the probe's end. */
+static bool
+is_done(const struct mn_asking *a)
+{
+	return __atomic_load_n(&a->done, __ATOMIC_ACQUIRE);
+}
+
+/* On the host's loop: the deadline came before the call was told. */
 static void
 on_late(struct monime_call *call)
 {
-	mn_probe_leave(call);
+	struct mn_probes *p = call->m->probes;
+
+	(void)pthread_mutex_lock(&p->lock);
+	wait_remove(call);
+	(void)pthread_mutex_unlock(&p->lock);
+	/* With many to be told, that is no reason not to know. */
+	if (is_done(call->wait.asking)) {
+		finish(call);
+		return;
+	}
+	part(call);
 	nobody_knows(call);
 }
 
@@ -689,12 +705,6 @@ static void
 on_woken(struct monime_call *call)
 {
 	(void)call;
-}
-
-static bool
-is_done(const struct mn_asking *a)
-{
-	return __atomic_load_n(&a->done, __ATOMIC_ACQUIRE);
 }
 
 /* Nobody else drives: do it until the verdict is there. */

@@ -581,6 +581,34 @@ test_no_step_is_long_when_a_crowd_is_told(void **state)
 	monime_close(m);
 }
 
+/* A host that takes its time with each of them is told all the same. */
+static void
+test_slow_host_is_told_what_came_in_time(void **state)
+{
+	struct monime *m = open_checks("check = { accept = \"any\";"
+	    " timeout = \"600ms\"; };");
+	struct monime_call *call;
+	int64_t from = real_ms();
+	int i, n = slow() ? CROWD / 5 : CROWD;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	for (i = 0; i < n; i++)
+		(void)begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	await_nothing(m, 400 - (real_ms() - from));
+	assert_int_equal(sandbox_release(sandbox), 1);
+	for (i = 0; i < n; i++) {
+		call = await(m, PATIENCE);
+		assert_non_null(call);
+		assert_code(call, monime_call_result(call), MONIME_OK);
+		monime_call_free(call);
+		if (i < 400)
+			sleep_ms(1);
+	}
+	monime_close(m);
+}
+
 /* Closing */
 
 static void
@@ -1009,6 +1037,7 @@ main(void)
 		LIVING(test_edge_triggered_loop_and_threads_lose_no_wake_up),
 		LIVING(test_busy_loop_does_not_forget_its_probe),
 		LIVING(test_no_step_is_long_when_a_crowd_is_told),
+		LIVING(test_slow_host_is_told_what_came_in_time),
 		LIVING(test_close_cancels_and_lets_others_ask_at_once),
 		LIVING(test_close_before_the_loop_ran_lets_others_ask),
 		LIVING(test_close_with_verdicts_that_nobody_heard_of),
