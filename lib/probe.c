@@ -152,6 +152,10 @@ note_verdict(struct monime_call *call, const struct mn_verdict *found)
 	if (found->code == MONIME_OK)
 		mn_call_fact(call, "environment", "%s",
 		    monime_get(call->m, "environment"));
+	/* What was told then is over when the API may be asked again. */
+	if (found->code == MONIME_ELIMIT)
+		mn_call_fact(call, "retry-after", "%d",
+		    MN_VERDICTS_HOLD / 1000);
 }
 
 void
@@ -619,6 +623,12 @@ join(struct monime_call *call, void (*ask)(struct monime_call *call),
 		case MN_CLAIM_BUSY:
 		case MN_CLAIM_MINE:
 			break;
+		}
+		/* Somebody may have asked and known since we read the clock. */
+		if (mn_verdicts_look(e->verdicts, token, len,
+		    mn_verdicts_time(), &id, found)) {
+			mn_verdicts_release(e->verdicts, &claim);
+			return ANSWERED;
 		}
 		a = enqueue(call, &claim, deadline, ask);
 		if (a == NULL) {

@@ -141,6 +141,25 @@ test_no_lives_for_negative_ttl_and_a_tenth_either_way(void **state)
 	monime_close(m);
 }
 
+/* Also who did not hear it from the API is told when to come back. */
+static void
+test_remembered_limit_tells_when_to_come_back(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	const char *token = sandbox_token(sandbox, "test");
+	struct monime_call *call;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"status": 429}));
+	assert_check(m, "test", MONIME_ELIMIT, "network");
+	assert_code(call, monime_check_token(m, token, strlen(token), &call),
+	    MONIME_ELIMIT);
+	assert_fact(call, "source", "cache");
+	assert_fact(call, "retry-after", "1");
+	monime_call_free(call);
+	monime_close(m);
+}
+
 static void
 test_outage_is_held_for_a_second(void **state)
 {
@@ -854,6 +873,7 @@ main(void)
 		LIVING(test_yes_lives_for_ttl_and_a_tenth_less_at_least),
 		LIVING(test_no_lives_for_negative_ttl_and_a_tenth_either_way),
 		LIVING(test_outage_is_held_for_a_second),
+		LIVING(test_remembered_limit_tells_when_to_come_back),
 		LIVING(test_stale_prolongs_a_yes_over_an_outage_alone),
 		LIVING(test_refusal_ends_what_stale_would_prolong),
 		LIVING(
