@@ -68,7 +68,7 @@ COMMAND	= $(BUILD)/monime
 # What is compiled in; other values, of `make install` say, compile anew.
 SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 
-.PHONY: all lib cli demo sandbox check check-unit check-integration \
+.PHONY: all lib cli nginx demo sandbox check check-unit check-integration \
 	check-examples check-cli check-asan check-tsan check-valgrind \
 	check-peers lint install clean help FORCE
 .DELETE_ON_ERROR:
@@ -106,6 +106,18 @@ $(COMMAND): $(CLI_OBJ) $(LOW_OBJ) $(LIBRARY)
 	$(call say,LD,$@)$(CC) -pie $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
 	    $(LDFLAGS) -o $@ $(CLI_OBJ) $(LOW_OBJ) -L$(BUILD) -lmonime \
 	    $(CLI_LIBS)
+
+## nginx            the module, against the installed nginx
+NGINX_SRC = /usr/share/nginx/src
+NGINX_MODULE = $(BUILD)/nginx/ngx_http_monime_module.so
+# An nginx that is not instrumented loads a module that is.
+NGINX_CC_OPT = $(CFLAGS) $(HARDEN) -Wextra -Wno-unused-parameter $(SANITIZE)
+NGINX_LD_OPT = -L$(abspath $(BUILD)) -Wl,-z,relro,-z,now $(SANITIZE)
+
+nginx: lib
+	$(Q)packaging/need build nginx
+	$(Q)CC_OPT='$(NGINX_CC_OPT)' LD_OPT='$(NGINX_LD_OPT)' \
+	    module/nginx/build $(NGINX_SRC) $(BUILD)/nginx
 
 ## demo             install what is missing, build, start the sandbox, show
 demo:

@@ -1,0 +1,1384 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Checks of the tokens that clients present, by libmonime.
+ *
+ * The access handler starts a check and, where the answer is not known yet,
+ * waits as limit_req does.  The library's one descriptor is watched like a
+ * connection; when it tells that a check has finished, the phases of that
+ * request go on.  Nothing here blocks.
+ *
+ * Only MONIME_OK lets anybody in.
+ */
+
+
+#include "ngx_http_monime_module.h"
+
+#include <syslog.h>
+
+#include "status.h"
+
+
+/* how often a worker looks whether it still has to wait, in ms */
+
+#define NGX_HTTP_MONIME_HOLD         60000
+
+/* what the library does not say, in seconds */
+
+#define NGX_HTTP_MONIME_RETRY_AFTER  "1"
+
+/* no result code of the library's */
+
+#define NGX_HTTP_MONIME_UNKNOWN      1
+
+
+typedef struct {
+    int                              result;
+    char                            *verdict;
+    char                            *error;      /* RFC 6750 3.1 */
+} ngx_http_monime_answer_t;
+
+
+static ngx_int_t ngx_http_monime_access_handler(ngx_http_request_t *r);
+static void ngx_http_monime_check(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf, ngx_http_monime_ctx_t *ctx);
+static ngx_int_t ngx_http_monime_suspend(ngx_http_request_t *r);
+static void ngx_http_monime_check_resume(ngx_http_request_t *r);
+static ngx_int_t ngx_http_monime_refuse_token(ngx_http_request_t *r,
+    ngx_http_monime_ctx_t *ctx);
+static ngx_uint_t ngx_http_monime_wants_json(ngx_http_request_t *r,
+    ngx_int_t status);
+static ngx_int_t ngx_http_monime_send_json(ngx_http_request_t *r,
+    ngx_int_t status, char *error);
+static ngx_http_monime_answer_t *ngx_http_monime_get_answer(int result);
+static ngx_int_t ngx_http_monime_precontent_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_monime_hide_token(ngx_http_request_t *r);
+
+static ngx_int_t ngx_http_monime_set_header(ngx_http_request_t *r,
+    ngx_table_elt_t **header, char *name, u_char *value, size_t len);
+static ngx_uint_t ngx_http_monime_for_people(ngx_http_request_t *r);
+
+static ngx_http_monime_ctx_t *ngx_http_monime_get_ctx(ngx_http_request_t *r);
+static ngx_http_monime_ctx_t *ngx_http_monime_create_ctx(
+    ngx_http_request_t *r);
+static void ngx_http_monime_cleanup_ctx(void *data);
+
+static ngx_int_t ngx_http_monime_watch(ngx_http_monime_profile_t *profile);
+static void ngx_http_monime_read_handler(ngx_event_t *rev);
+static void ngx_http_monime_hold_handler(ngx_event_t *ev);
+static void ngx_http_monime_unhold(ngx_http_monime_profile_t *profile);
+static void ngx_http_monime_log_line(void *data, int level, const char *line);
+
+static ngx_int_t ngx_http_monime_status_handler(ngx_http_request_t *r);
+static void ngx_http_monime_cleanup_text(void *data);
+
+static ngx_int_t ngx_http_monime_verdict_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_monime_fact_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+static ngx_int_t ngx_http_monime_add_variables(ngx_conf_t *cf);
+static void *ngx_http_monime_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_monime_init_main_conf(ngx_conf_t *cf, void *conf);
+static ngx_int_t ngx_http_monime_open(ngx_conf_t *cf,
+    ngx_http_monime_main_conf_t *mmcf, ngx_http_monime_profile_t *profile);
+static void ngx_http_monime_close(void *data);
+static void *ngx_http_monime_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_monime_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_monime_set_profile(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_monime_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_monime_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_monime_init_module(ngx_cycle_t *cycle);
+static void ngx_http_monime_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_enum_t  ngx_http_monime_authorize[] = {
+    { ngx_string("off"), NGX_HTTP_MONIME_AUTHORIZE_OFF },
+    { ngx_string("on"), NGX_HTTP_MONIME_AUTHORIZE_ON },
+    { ngx_string("public"), NGX_HTTP_MONIME_AUTHORIZE_PUBLIC },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_monime_commands[] = {
+
+    { ngx_string("monime_folder"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_monime_main_conf_t, folder),
+      NULL },
+
+    { ngx_string("monime_profile"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LMT_CONF
+                        |NGX_CONF_TAKE1,
+      ngx_http_monime_set_profile,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("monime_check"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LMT_CONF
+                        |NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_monime_loc_conf_t, check),
+      NULL },
+
+    { ngx_string("monime_authorize"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_monime_loc_conf_t, authorize),
+      &ngx_http_monime_authorize },
+
+    { ngx_string("monime_forward_token"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_monime_loc_conf_t, forward_token),
+      NULL },
+
+    { ngx_string("monime_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_monime_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_monime_module_ctx = {
+    ngx_http_monime_add_variables,         /* preconfiguration */
+    ngx_http_monime_init,                  /* postconfiguration */
+
+    ngx_http_monime_create_main_conf,      /* create main configuration */
+    ngx_http_monime_init_main_conf,        /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_monime_create_loc_conf,       /* create location configuration */
+    ngx_http_monime_merge_loc_conf         /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_monime_module = {
+    NGX_MODULE_V1,
+    &ngx_http_monime_module_ctx,           /* module context */
+    ngx_http_monime_commands,              /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_monime_init_module,           /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_monime_exit_process,          /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_variable_t  ngx_http_monime_vars[] = {
+
+    { ngx_string("monime_verdict"), NULL,
+      ngx_http_monime_verdict_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("monime_environment"), NULL,
+      ngx_http_monime_fact_variable, (uintptr_t) "environment",
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("monime_fingerprint"), NULL,
+      ngx_http_monime_fact_variable, (uintptr_t) "fingerprint",
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("monime_source"), NULL,
+      ngx_http_monime_fact_variable, (uintptr_t) "source",
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+/* whatever is not named here is "unknown", and no fault of the client */
+
+static ngx_http_monime_answer_t  ngx_http_monime_answers[] = {
+    { MONIME_OK, "accepted", NULL },
+    { MONIME_EDENIED, "denied", "invalid_token" },
+    { MONIME_EENVIRONMENT, "environment", "invalid_token" },
+    { MONIME_EFORBIDDEN, "forbidden", "insufficient_scope" },
+    { NGX_HTTP_MONIME_UNKNOWN, "unknown", NULL }
+};
+
+
+/* of the request that is inside the library, so that its lines name it */
+
+static ngx_log_t  *ngx_http_monime_request_log;
+
+
+static ngx_int_t
+ngx_http_monime_access_handler(ngx_http_request_t *r)
+{
+    ngx_http_monime_ctx_t       *ctx;
+    ngx_http_monime_loc_conf_t  *mlcf;
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_monime_module);
+
+    if (!mlcf->check) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_monime_get_ctx(r);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_monime_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (!ctx->finished) {
+        ngx_http_monime_check(r, mlcf, ctx);
+
+        if (ctx->check.pending) {
+            return ngx_http_monime_suspend(r);
+        }
+    }
+
+    ctx->finished = 0;
+
+    if (ctx->check.result != MONIME_OK) {
+        return ngx_http_monime_refuse_token(r, ctx);
+    }
+
+    if (!mlcf->forward_token && ngx_http_monime_hide_token(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_monime_check(ngx_http_request_t *r, ngx_http_monime_loc_conf_t *mlcf,
+    ngx_http_monime_ctx_t *ctx)
+{
+    size_t                   len;
+    ngx_str_t               *value;
+    const char              *token;
+    ngx_http_monime_wait_t  *wait;
+
+    ctx->conf = mlcf;
+
+    value = &ctx->authorization;
+
+    /* after an internal redirect the header may be hidden already */
+
+    if (r->headers_in.authorization) {
+        *value = r->headers_in.authorization->value;
+    }
+
+    token = monime_bearer((char *) value->data, value->len, &len);
+
+    ctx->presented = (len != 0);
+
+    ctx->malformed = (len == 0
+                      && value->len >= sizeof("Bearer") - 1
+                      && ngx_strncasecmp(value->data, (u_char *) "Bearer",
+                                         sizeof("Bearer") - 1) == 0);
+
+    wait = &ctx->check;
+
+    monime_call_free(wait->call);
+
+    wait->request = r;
+    wait->profile = mlcf->profile;
+    wait->resume = ngx_http_monime_check_resume;
+
+    ngx_http_monime_request_log = r->connection->log;
+
+    wait->result = monime_check_token_start(mlcf->profile->handle, token, len,
+                                            wait, &wait->call);
+
+    ngx_http_monime_request_log = NULL;
+
+    if (wait->result == MONIME_EPENDING) {
+        ngx_http_monime_wait(wait);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_monime_suspend(ngx_http_request_t *r)
+{
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else {
+        if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_monime_check_resume(ngx_http_request_t *r)
+{
+    ngx_http_monime_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_monime_module);
+
+    ctx->finished = 1;
+
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ngx_http_core_run_phases(r);
+}
+
+
+static ngx_int_t
+ngx_http_monime_refuse_token(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx)
+{
+    char        *error;
+    ngx_int_t    status;
+    const char  *after;
+
+    status = monime_http_status(ctx->check.result);
+    error = ngx_http_monime_get_answer(ctx->check.result)->error;
+    after = NULL;
+
+    if (ctx->malformed) {
+        status = NGX_HTTP_BAD_REQUEST;
+        error = "invalid_request";
+
+    } else if (!ctx->presented) {
+        error = NULL;
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        after = monime_call_get(ctx->check.call, "retry-after");
+
+        if (after == NULL) {
+            after = NGX_HTTP_MONIME_RETRY_AFTER;
+        }
+    }
+
+    return ngx_http_monime_refuse(r, ctx, status, error, after);
+}
+
+
+/*
+ * The answer of a phase handler that refuses: a status, with which nginx goes
+ * on as it does with any other, or NGX_DONE where JSON was sent.
+ */
+
+ngx_int_t
+ngx_http_monime_refuse(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx,
+    ngx_int_t status, char *error, const char *after)
+{
+    u_char  *p, *last;
+    u_char   value[sizeof("Bearer realm=\"monime\", error=\"\"") + 32];
+
+    last = value + sizeof(value);
+
+    if (status < NGX_HTTP_BAD_REQUEST) {
+        status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_UNAUTHORIZED || error) {
+        p = ngx_slprintf(value, last, "Bearer realm=\"monime\"");
+
+        if (error) {
+            p = ngx_slprintf(p, last, ", error=\"%s\"", error);
+        }
+
+        if (ngx_http_monime_set_header(r, &ctx->challenge, "WWW-Authenticate",
+                                       value, p - value)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->headers_out.www_authenticate = ctx->challenge;
+    }
+
+    if (after) {
+        if (ngx_http_monime_set_header(r, &ctx->retry_after, "Retry-After",
+                                       (u_char *) after, ngx_strlen(after))
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (!ngx_http_monime_wants_json(r, status)) {
+        return status;
+    }
+
+    return ngx_http_monime_send_json(r, status, error);
+}
+
+
+/*
+ * Whatever else may decide on the answer comes first: "satisfy any",
+ * "auth_delay", "error_page".
+ */
+
+static ngx_uint_t
+ngx_http_monime_wants_json(ngx_http_request_t *r, ngx_int_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY
+        || (status == NGX_HTTP_UNAUTHORIZED && clcf->auth_delay))
+    {
+        return 0;
+    }
+
+    if (clcf->error_pages) {
+        page = clcf->error_pages->elts;
+
+        for (i = 0; i < clcf->error_pages->nelts; i++) {
+            if (page[i].status == status) {
+                return 0;
+            }
+        }
+    }
+
+    return !ngx_http_monime_for_people(r);
+}
+
+
+static ngx_int_t
+ngx_http_monime_send_json(ngx_http_request_t *r, ngx_int_t status, char *error)
+{
+    ngx_str_t                  type;
+    ngx_http_complex_value_t   cv;
+
+    if (error == NULL) {
+        error = (status == NGX_HTTP_UNAUTHORIZED) ? "unauthorized"
+                : (status == NGX_HTTP_FORBIDDEN) ? "forbidden"
+                : (status == NGX_HTTP_SERVICE_UNAVAILABLE)
+                  ? "temporarily_unavailable" : "server_error";
+    }
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+
+    cv.value.data = ngx_pnalloc(r->pool, sizeof("{\"error\":\"\"}\n")
+                                         + ngx_strlen(error));
+    if (cv.value.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cv.value.len = ngx_sprintf(cv.value.data, "{\"error\":\"%s\"}\n", error)
+                   - cv.value.data;
+
+    ngx_str_set(&type, "application/json");
+
+    /* nobody is asked for the body of a request that is refused */
+
+    r->expect_tested = 1;
+
+    ngx_http_finalize_request(r, ngx_http_send_response(r, status, &type,
+                                                        &cv));
+    return NGX_DONE;
+}
+
+
+static ngx_http_monime_answer_t *
+ngx_http_monime_get_answer(int result)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ngx_http_monime_answers[i].result != result; i++) {
+        if (ngx_http_monime_answers[i].result == NGX_HTTP_MONIME_UNKNOWN) {
+            break;
+        }
+    }
+
+    return &ngx_http_monime_answers[i];
+}
+
+
+/* Access handlers are passed over by "satisfy any", and in subrequests. */
+
+static ngx_int_t
+ngx_http_monime_precontent_handler(ngx_http_request_t *r)
+{
+    ngx_http_monime_loc_conf_t  *mlcf;
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_monime_module);
+
+    if (mlcf->check && !mlcf->forward_token
+        && ngx_http_monime_hide_token(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * The list is cut in two around the header: the others stay where they are,
+ * since r->headers_in points to them.
+ */
+
+static ngx_int_t
+ngx_http_monime_hide_token(ngx_http_request_t *r)
+{
+    ngx_list_t       *list;
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part, *prev, *rest;
+    ngx_table_elt_t  *h, *header;
+
+    h = r->headers_in.authorization;
+
+    if (h == NULL) {
+        return NGX_OK;
+    }
+
+    list = &r->headers_in.headers;
+    prev = NULL;
+
+    for (part = &list->part; part; part = part->next) {
+        header = part->elts;
+
+        if (h >= header && h < header + part->nelts) {
+            break;
+        }
+
+        prev = part;
+    }
+
+    r->headers_in.authorization = NULL;
+
+    if (part == NULL) {
+        return NGX_OK;
+    }
+
+    i = h - header;
+    n = part->nelts - i - 1;
+
+    if (n == 0) {
+        part->nelts = i;
+
+        /* no part but the first may be empty */
+
+        if (i == 0 && prev) {
+            prev->next = part->next;
+
+            if (list->last == part) {
+                list->last = prev;
+            }
+        }
+
+        return NGX_OK;
+    }
+
+    rest = part;
+
+    if (i) {
+        rest = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+        if (rest == NULL) {
+            return NGX_ERROR;
+        }
+
+        rest->next = part->next;
+
+        part->nelts = i;
+        part->next = rest;
+    }
+
+    rest->elts = h + 1;
+    rest->nelts = n;
+
+    if (list->last == part) {
+        list->last = rest;
+        list->nalloc -= i + 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/* An earlier value of ours is replaced. */
+
+static ngx_int_t
+ngx_http_monime_set_header(ngx_http_request_t *r, ngx_table_elt_t **header,
+    char *name, u_char *value, size_t len)
+{
+    u_char           *p;
+    ngx_table_elt_t  *h;
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, value, len);
+
+    h = *header;
+
+    if (h == NULL) {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+        h->key.len = ngx_strlen(name);
+        h->key.data = (u_char *) name;
+
+        *header = h;
+    }
+
+    h->hash = 1;
+    h->value.len = len;
+    h->value.data = p;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_monime_for_people(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len == sizeof("Accept") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Accept",
+                                   sizeof("Accept") - 1) == 0
+                && mn_status_for_people((char *) h[i].value.data,
+                                        h[i].value.len))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_http_monime_ctx_t *
+ngx_http_monime_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_monime_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_monime_module);
+
+    if (ctx || (!r->internal && !r->filter_finalize)) {
+        return ctx;
+    }
+
+    /* an internal redirect has reset the contexts of modules */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_monime_cleanup_ctx) {
+            ctx = cln->data;
+
+            if (ctx->check.request == r) {
+                ngx_http_set_ctx(r, ctx, ngx_http_monime_module);
+                return ctx;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_monime_ctx_t *
+ngx_http_monime_create_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_monime_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_monime_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_monime_ctx_t));
+
+    ctx->check.request = r;
+    ctx->check.resume = ngx_http_monime_check_resume;
+    ctx->check.result = NGX_HTTP_MONIME_UNKNOWN;
+
+    cln->handler = ngx_http_monime_cleanup_ctx;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_monime_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_monime_cleanup_ctx(void *data)
+{
+    ngx_http_monime_ctx_t  *ctx = data;
+
+    ngx_http_monime_drop(&ctx->check);
+}
+
+
+/*
+ * A call that is pending is reported by the descriptor of its profile, which
+ * is watched from the first such call on: what this process never needs, as
+ * the cache manager does not, is not opened.
+ */
+
+void
+ngx_http_monime_wait(ngx_http_monime_wait_t *wait)
+{
+    ngx_http_monime_profile_t  *profile;
+
+    profile = wait->profile;
+
+    if (profile->connection == NULL
+        && ngx_http_monime_watch(profile) != NGX_OK)
+    {
+        ngx_http_monime_drop(wait);
+        wait->result = MONIME_ESYS;
+        return;
+    }
+
+    wait->pending = 1;
+    profile->pending++;
+
+    /* a worker that is to leave waits for timers alone */
+
+    if (!profile->hold.timer_set) {
+        ngx_add_timer(&profile->hold, NGX_HTTP_MONIME_HOLD);
+    }
+}
+
+
+/* Forget a call, pending or not. */
+
+void
+ngx_http_monime_drop(ngx_http_monime_wait_t *wait)
+{
+    monime_call_free(wait->call);
+    wait->call = NULL;
+
+    if (wait->pending) {
+        wait->pending = 0;
+        ngx_http_monime_unhold(wait->profile);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_monime_watch(ngx_http_monime_profile_t *profile)
+{
+    int                fd;
+    ngx_log_t         *log;
+    ngx_connection_t  *c;
+
+    log = ngx_cycle->log;
+
+    fd = monime_fd(profile->handle);
+
+    if (fd < 0) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "monime: %V: no descriptor: %s",
+                      &profile->name, monime_strerror(fd));
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(fd, log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = profile;
+    c->log = log;
+
+    c->read->handler = ngx_http_monime_read_handler;
+    c->read->log = log;
+    c->write->log = log;
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+        c->fd = (ngx_socket_t) -1;
+        ngx_free_connection(c);
+        return NGX_ERROR;
+    }
+
+    profile->connection = c;
+
+    profile->hold.handler = ngx_http_monime_hold_handler;
+    profile->hold.data = c;
+    profile->hold.log = log;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_monime_read_handler(ngx_event_t *rev)
+{
+    ngx_connection_t           *c;
+    ngx_http_request_t         *r;
+    struct monime_call         *call;
+    ngx_http_monime_wait_t     *wait;
+    ngx_http_monime_profile_t  *profile;
+
+    c = rev->data;
+    profile = c->data;
+
+    while ((call = monime_next(profile->handle)) != NULL) {
+        wait = monime_call_data(call);
+
+        wait->pending = 0;
+        wait->result = monime_call_result(call);
+
+        ngx_http_monime_unhold(profile);
+
+        r = wait->request;
+        c = r->connection;
+
+        ngx_http_set_log_request(c->log, r);
+
+        wait->resume(r);
+
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+
+static void
+ngx_http_monime_hold_handler(ngx_event_t *ev)
+{
+    /* it is set exactly while calls are pending */
+
+    ngx_add_timer(ev, NGX_HTTP_MONIME_HOLD);
+}
+
+
+static void
+ngx_http_monime_unhold(ngx_http_monime_profile_t *profile)
+{
+    if (--profile->pending == 0) {
+        ngx_del_timer(&profile->hold);
+    }
+}
+
+
+/* Levels of syslog(3) are one below nginx's. */
+
+static void
+ngx_http_monime_log_line(void *data, int level, const char *line)
+{
+    ngx_log_t  *log;
+
+    log = ngx_http_monime_request_log ? ngx_http_monime_request_log
+                                      : ngx_cycle->log;
+
+    ngx_log_error((ngx_uint_t) level + 1, log, 0, "monime: %s", line);
+}
+
+
+static ngx_int_t
+ngx_http_monime_status_handler(ngx_http_request_t *r)
+{
+    char                         *text;
+    size_t                        len;
+    ngx_int_t                     rc;
+    ngx_buf_t                    *b;
+    ngx_chain_t                   out;
+    ngx_table_elt_t              *h;
+    ngx_pool_cleanup_t           *cln;
+    const struct mn_status       *status;
+    ngx_http_monime_main_conf_t  *mmcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_monime_module);
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    status = mn_status_choose(ngx_http_monime_for_people(r));
+
+    text = mn_status_text(status, mmcf->handles, mmcf->profiles.nelts, &len);
+    if (text == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_monime_cleanup_text;
+    cln->data = text;
+
+    h = NULL;
+
+    if (ngx_http_monime_set_header(r, &h, "Cache-Control",
+                                   (u_char *) MN_STATUS_CACHE_CONTROL,
+                                   sizeof(MN_STATUS_CACHE_CONTROL) - 1)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = len;
+    r->headers_out.content_type.len = ngx_strlen(status->type);
+    r->headers_out.content_type.data = (u_char *) status->type;
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = (u_char *) text;
+    b->last = b->pos + len;
+    b->memory = 1;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static void
+ngx_http_monime_cleanup_text(void *data)
+{
+    free(data);
+}
+
+
+static ngx_int_t
+ngx_http_monime_verdict_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    char                   *verdict;
+    ngx_http_monime_ctx_t  *ctx;
+
+    ctx = ngx_http_monime_get_ctx(r->main);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    verdict = ngx_http_monime_get_answer(ctx->check.result)->verdict;
+
+    v->len = ngx_strlen(verdict);
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = (u_char *) verdict;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_monime_fact_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char             *fact;
+    ngx_http_monime_ctx_t  *ctx;
+
+    ctx = ngx_http_monime_get_ctx(r->main);
+
+    fact = ctx ? monime_call_get(ctx->check.call, (const char *) data) : NULL;
+
+    if (fact == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->len = ngx_strlen(fact);
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = (u_char *) fact;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_monime_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_monime_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_monime_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_monime_main_conf_t  *mmcf;
+
+    mmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_monime_main_conf_t));
+    if (mmcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     mmcf->folder = { 0, NULL };
+     *     mmcf->handles = NULL;
+     */
+
+    if (ngx_array_init(&mmcf->profiles, cf->pool, 4,
+                       sizeof(ngx_http_monime_profile_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return mmcf;
+}
+
+
+static char *
+ngx_http_monime_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_monime_main_conf_t *mmcf = conf;
+
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_monime_profile_t  **profile;
+
+    if (mmcf->profiles.nelts == 0) {
+        return NGX_CONF_OK;
+    }
+
+    mmcf->handles = ngx_pcalloc(cf->pool,
+                                mmcf->profiles.nelts * sizeof(struct monime *));
+    if (mmcf->handles == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_monime_close;
+    cln->data = mmcf;
+
+    profile = mmcf->profiles.elts;
+    rc = NGX_OK;
+
+    /* all that is wrong is told at once */
+
+    for (i = 0; i < mmcf->profiles.nelts; i++) {
+
+        if (ngx_http_monime_open(cf, mmcf, profile[i]) != NGX_OK) {
+            rc = NGX_ERROR;
+        }
+
+        mmcf->handles[i] = profile[i]->handle;
+    }
+
+    return (rc == NGX_OK) ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_monime_open(ngx_conf_t *cf, ngx_http_monime_main_conf_t *mmcf,
+    ngx_http_monime_profile_t *profile)
+{
+    size_t       len;
+    const char  *line;
+
+    if (monime_open((char *) profile->name.data, (char *) mmcf->folder.data,
+                    &profile->handle)
+        == MONIME_OK)
+    {
+        return NGX_OK;
+    }
+
+    for (line = monime_error(profile->handle); *line; line += len) {
+        len = strcspn(line, "\n");
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "monime: %*s, for \"monime_profile\" in %V:%ui",
+                      len, line, &profile->file, profile->line);
+
+        if (line[len]) {
+            len++;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_monime_close(void *data)
+{
+    ngx_http_monime_main_conf_t *mmcf = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < mmcf->profiles.nelts; i++) {
+        monime_close(mmcf->handles[i]);
+    }
+}
+
+
+static void *
+ngx_http_monime_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_monime_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_monime_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->profile = NGX_CONF_UNSET_PTR;
+    conf->check = NGX_CONF_UNSET;
+    conf->authorize = NGX_CONF_UNSET_UINT;
+    conf->forward_token = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_monime_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_monime_loc_conf_t *prev = parent;
+    ngx_http_monime_loc_conf_t *conf = child;
+
+    ngx_conf_merge_ptr_value(conf->profile, prev->profile, NULL);
+    ngx_conf_merge_value(conf->check, prev->check, 0);
+    ngx_conf_merge_uint_value(conf->authorize, prev->authorize,
+                              NGX_HTTP_MONIME_AUTHORIZE_OFF);
+    ngx_conf_merge_value(conf->forward_token, prev->forward_token, 0);
+
+    if (conf->check && conf->profile == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"monime_check\" needs \"monime_profile\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_monime_set_profile(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_monime_loc_conf_t *mlcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_uint_t                    i;
+    ngx_http_monime_profile_t    *profile, **p;
+    ngx_http_monime_main_conf_t  *mmcf;
+
+    if (mlcf->profile != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_monime_module);
+
+    value = cf->args->elts;
+
+    p = mmcf->profiles.elts;
+
+    for (i = 0; i < mmcf->profiles.nelts; i++) {
+        if (ngx_strcmp(p[i]->name.data, value[1].data) == 0) {
+            mlcf->profile = p[i];
+            return NGX_CONF_OK;
+        }
+    }
+
+    profile = ngx_pcalloc(cf->pool, sizeof(ngx_http_monime_profile_t));
+    if (profile == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_array_push(&mmcf->profiles);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *p = profile;
+
+    profile->name = value[1];
+    profile->file = cf->conf_file->file.name;
+    profile->line = cf->conf_file->line;
+
+    mlcf->profile = profile;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_monime_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    clcf->handler = ngx_http_monime_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_monime_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_monime_access_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_monime_precontent_handler;
+
+    return NGX_OK;
+}
+
+
+/*
+ * By now the error log is that of the configuration.  Refusals are formatted
+ * in any case: the log of a server may want them where the main one does not.
+ */
+
+static ngx_int_t
+ngx_http_monime_init_module(ngx_cycle_t *cycle)
+{
+    int                            level;
+    ngx_uint_t                     i;
+    ngx_http_monime_main_conf_t   *mmcf;
+
+    mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_monime_module);
+
+    if (mmcf == NULL) {
+        return NGX_OK;
+    }
+
+    level = ngx_min(cycle->log->log_level, NGX_LOG_DEBUG) - 1;
+
+    ngx_http_monime_request_log = cycle->log;
+
+    for (i = 0; i < mmcf->profiles.nelts; i++) {
+        monime_set_log(mmcf->handles[i], ngx_max(level, LOG_NOTICE),
+                       ngx_http_monime_log_line, NULL);
+    }
+
+    ngx_http_monime_request_log = NULL;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_monime_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                     i;
+    ngx_connection_t              *c;
+    ngx_http_monime_profile_t    **profile;
+    ngx_http_monime_main_conf_t   *mmcf;
+
+    mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_monime_module);
+
+    if (mmcf == NULL) {
+        return;
+    }
+
+    profile = mmcf->profiles.elts;
+
+    for (i = 0; i < mmcf->profiles.nelts; i++) {
+        c = profile[i]->connection;
+
+        if (c == NULL) {
+            continue;
+        }
+
+        /* the descriptor is the library's, which closes it */
+
+        if (c->read->active) {
+            ngx_del_event(c->read, NGX_READ_EVENT, 0);
+        }
+
+        c->fd = (ngx_socket_t) -1;
+        ngx_free_connection(c);
+
+        profile[i]->connection = NULL;
+    }
+}
