@@ -50,6 +50,27 @@ begin(struct monime_call *call)
 	mn_call_credential(call, false, with_credential);
 }
 
+/*
+ * A host that authorizes for whoever passed a check has to know what that
+ * check is worth, and whether the profile authorizes at all.
+ */
+static void
+note_terms(struct monime_call *call)
+{
+	static const char *const words[] = {
+		[MN_ACCEPT_SPACE] = "space",
+		[MN_ACCEPT_PATH] = "path",
+		[MN_ACCEPT_ANY] = "any",
+	};
+	const struct mn_edition *e = call->edition;
+	const struct mn_profile *p = e->profile;
+
+	mn_call_fact(call, "accept", "%s",
+	    words[mn_guard_accept(p, e->provider)]);
+	mn_call_fact(call, "allow", "%s",
+	    p->allow.methods.set && p->allow.paths.set ? "yes" : "no");
+}
+
 static int
 prepare(struct monime_call *call, const char *method, const char *url)
 {
@@ -59,6 +80,7 @@ prepare(struct monime_call *call, const char *method, const char *url)
 	mn_call_fact(call, "source", "local");
 	mn_call_fact(call, "environment", "%s",
 	    mn_profile_environment(e->profile->environment));
+	note_terms(call);
 	if (method == NULL || url == NULL)
 		return mn_call_finish(call, MONIME_EINVAL,
 		    "no method or no URL");

@@ -1960,6 +1960,47 @@ test_authorize_needs_methods_and_paths(void **state)
 	assert_silence();
 }
 
+/* Also where it refuses, so that a host can ask before there is a request. */
+static void
+test_authorize_tells_its_terms(void **state)
+{
+	static const struct {
+		const char *provider;
+		const char *lines;
+		const char *accept;
+		const char *allow;
+	} rows[] = {
+		{ "monime", "", "space", "no" },
+		{ "monime", ALLOW, "space", "yes" },
+		{ "monime", "allow = { methods = [\"GET\"]; };", "space",
+		    "no" },
+		{ "monime", ALLOW "check = { accept = \"any\"; };", "any",
+		    "yes" },
+		{ "mono_sandbox", "allow = { paths = [\"/v1/payouts\"]; };"
+		    "check = { accept = \"path\"; path = \"/v1/x\"; };",
+		    "path", "no" },
+	};
+	struct monime_call *call;
+	struct monime *m;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(rows); i++) {
+		row = rows[i].lines;
+		m = open_profile("test/t", rows[i].provider, NULL,
+		    rows[i].lines);
+		assert_code(call, monime_authorize(m, "", "", &call),
+		    MONIME_EPOLICY);
+		assert_string_equal(monime_call_get(call, "accept"),
+		    rows[i].accept);
+		assert_string_equal(monime_call_get(call, "allow"),
+		    rows[i].allow);
+		monime_call_free(call);
+		monime_close(m);
+	}
+	assert_silence();
+}
+
 static void
 test_authorize_hands_out_nothing_unconfirmed(void **state)
 {
@@ -2104,6 +2145,7 @@ main(void)
 		TEST(test_authorized_headers_are_exactly_these),
 		TEST(test_authorize_refuses_what_is_not_allowed),
 		TEST(test_authorize_needs_methods_and_paths),
+		TEST(test_authorize_tells_its_terms),
 		TEST(test_authorize_hands_out_nothing_unconfirmed),
 		TEST(test_mono_is_authorized_without_asking),
 		TEST(test_report_of_a_refusal_is_said),
