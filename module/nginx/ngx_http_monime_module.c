@@ -42,7 +42,6 @@ typedef struct {
 static ngx_int_t ngx_http_monime_access_handler(ngx_http_request_t *r);
 static void ngx_http_monime_check(ngx_http_request_t *r,
     ngx_http_monime_loc_conf_t *mlcf, ngx_http_monime_ctx_t *ctx);
-static ngx_int_t ngx_http_monime_suspend(ngx_http_request_t *r);
 static void ngx_http_monime_check_resume(ngx_http_request_t *r);
 static ngx_int_t ngx_http_monime_refuse_token(ngx_http_request_t *r,
     ngx_http_monime_ctx_t *ctx);
@@ -50,6 +49,7 @@ static ngx_uint_t ngx_http_monime_wants_json(ngx_http_request_t *r,
     ngx_int_t status);
 static ngx_int_t ngx_http_monime_send_json(ngx_http_request_t *r,
     ngx_int_t status, char *error);
+static char *ngx_http_monime_error(ngx_int_t status);
 static ngx_http_monime_answer_t *ngx_http_monime_get_answer(int result);
 static ngx_int_t ngx_http_monime_precontent_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_monime_hide_token(ngx_http_request_t *r);
@@ -58,9 +58,6 @@ static ngx_int_t ngx_http_monime_set_header(ngx_http_request_t *r,
     ngx_table_elt_t **header, char *name, u_char *value, size_t len);
 static ngx_uint_t ngx_http_monime_for_people(ngx_http_request_t *r);
 
-static ngx_http_monime_ctx_t *ngx_http_monime_get_ctx(ngx_http_request_t *r);
-static ngx_http_monime_ctx_t *ngx_http_monime_create_ctx(
-    ngx_http_request_t *r);
 static void ngx_http_monime_cleanup_ctx(void *data);
 
 static ngx_int_t ngx_http_monime_watch(ngx_http_monime_profile_t *profile);
@@ -82,12 +79,19 @@ static void *ngx_http_monime_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_monime_init_main_conf(ngx_conf_t *cf, void *conf);
 static ngx_int_t ngx_http_monime_open(ngx_conf_t *cf,
     ngx_http_monime_main_conf_t *mmcf, ngx_http_monime_profile_t *profile);
+static void ngx_http_monime_set_origin(ngx_http_monime_profile_t *profile);
 static void ngx_http_monime_close(void *data);
 static void *ngx_http_monime_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_monime_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_monime_set_profile(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_monime_set_check(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_monime_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static void ngx_http_monime_note_place(ngx_conf_t *cf,
+    ngx_http_monime_place_t *place);
 static char *ngx_http_monime_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_monime_init(ngx_conf_t *cf);
@@ -123,14 +127,14 @@ static ngx_command_t  ngx_http_monime_commands[] = {
     { ngx_string("monime_check"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LMT_CONF
                         |NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      ngx_http_monime_set_check,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_monime_loc_conf_t, check),
       NULL },
 
     { ngx_string("monime_authorize"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_monime_set_authorize,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_monime_loc_conf_t, authorize),
       &ngx_http_monime_authorize },
@@ -201,6 +205,14 @@ static ngx_http_variable_t  ngx_http_monime_vars[] = {
       ngx_http_monime_fact_variable, (uintptr_t) "source",
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("monime_authorization"), NULL,
+      ngx_http_monime_credential_variable, NGX_HTTP_MONIME_AUTHORIZATION,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("monime_space"), NULL,
+      ngx_http_monime_credential_variable, NGX_HTTP_MONIME_SPACE,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
       ngx_http_null_variable
 };
 
@@ -218,7 +230,7 @@ static ngx_http_monime_answer_t  ngx_http_monime_answers[] = {
 
 /* of the request that is inside the library, so that its lines name it */
 
-static ngx_log_t  *ngx_http_monime_request_log;
+ngx_log_t  *ngx_http_monime_request_log;
 
 
 static ngx_int_t
@@ -313,7 +325,7 @@ ngx_http_monime_check(ngx_http_request_t *r, ngx_http_monime_loc_conf_t *mlcf,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_monime_suspend(ngx_http_request_t *r)
 {
     if (r->connection->read->ready) {
@@ -373,14 +385,21 @@ ngx_http_monime_refuse_token(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx)
     }
 
     if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
-        after = monime_call_get(ctx->check.call, "retry-after");
-
-        if (after == NULL) {
-            after = NGX_HTTP_MONIME_RETRY_AFTER;
-        }
+        after = ngx_http_monime_retry_after(ctx->check.call);
     }
 
-    return ngx_http_monime_refuse(r, ctx, status, error, after);
+    return ngx_http_monime_refuse(r, status, error, after);
+}
+
+
+const char *
+ngx_http_monime_retry_after(struct monime_call *call)
+{
+    const char  *after;
+
+    after = monime_call_get(call, "retry-after");
+
+    return after ? after : NGX_HTTP_MONIME_RETRY_AFTER;
 }
 
 
@@ -390,11 +409,15 @@ ngx_http_monime_refuse_token(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx)
  */
 
 ngx_int_t
-ngx_http_monime_refuse(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx,
-    ngx_int_t status, char *error, const char *after)
+ngx_http_monime_refuse(ngx_http_request_t *r, ngx_int_t status, char *error,
+    const char *after)
 {
-    u_char  *p, *last;
-    u_char   value[sizeof("Bearer realm=\"monime\", error=\"\"") + 32];
+    u_char                 *p, *last;
+    u_char                  value[sizeof("Bearer realm=\"monime\", error=\"\"")
+                                  + 32];
+    ngx_http_monime_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_monime_module);
 
     last = value + sizeof(value);
 
@@ -477,10 +500,7 @@ ngx_http_monime_send_json(ngx_http_request_t *r, ngx_int_t status, char *error)
     ngx_http_complex_value_t   cv;
 
     if (error == NULL) {
-        error = (status == NGX_HTTP_UNAUTHORIZED) ? "unauthorized"
-                : (status == NGX_HTTP_FORBIDDEN) ? "forbidden"
-                : (status == NGX_HTTP_SERVICE_UNAVAILABLE)
-                  ? "temporarily_unavailable" : "server_error";
+        error = ngx_http_monime_error(status);
     }
 
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
@@ -503,6 +523,29 @@ ngx_http_monime_send_json(ngx_http_request_t *r, ngx_int_t status, char *error)
     ngx_http_finalize_request(r, ngx_http_send_response(r, status, &type,
                                                         &cv));
     return NGX_DONE;
+}
+
+
+static char *
+ngx_http_monime_error(ngx_int_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_BAD_REQUEST:
+        return "invalid_request";
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return "unauthorized";
+
+    case NGX_HTTP_FORBIDDEN:
+        return "forbidden";
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return "temporarily_unavailable";
+
+    default:
+        return "server_error";
+    }
 }
 
 
@@ -534,6 +577,10 @@ ngx_http_monime_precontent_handler(ngx_http_request_t *r)
         && ngx_http_monime_hide_token(r) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (mlcf->authorize != NGX_HTTP_MONIME_AUTHORIZE_OFF) {
+        return ngx_http_monime_authorize_handler(r, mlcf);
     }
 
     return NGX_DECLINED;
@@ -690,7 +737,7 @@ ngx_http_monime_for_people(ngx_http_request_t *r)
 }
 
 
-static ngx_http_monime_ctx_t *
+ngx_http_monime_ctx_t *
 ngx_http_monime_get_ctx(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t     *cln;
@@ -719,7 +766,7 @@ ngx_http_monime_get_ctx(ngx_http_request_t *r)
 }
 
 
-static ngx_http_monime_ctx_t *
+ngx_http_monime_ctx_t *
 ngx_http_monime_create_ctx(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t     *cln;
@@ -750,6 +797,7 @@ ngx_http_monime_cleanup_ctx(void *data)
 {
     ngx_http_monime_ctx_t  *ctx = data;
 
+    ngx_http_monime_forget(&ctx->authorize);
     ngx_http_monime_drop(&ctx->check);
 }
 
@@ -1006,7 +1054,7 @@ ngx_http_monime_verdict_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_monime_get_ctx(r->main);
 
-    if (ctx == NULL) {
+    if (ctx == NULL || ctx->conf == NULL) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -1092,6 +1140,13 @@ ngx_http_monime_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&mmcf->locations, cf->pool, 4,
+                       sizeof(ngx_http_monime_location_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     return mmcf;
 }
 
@@ -1124,6 +1179,21 @@ ngx_http_monime_init_main_conf(ngx_conf_t *cf, void *conf)
     cln->handler = ngx_http_monime_close;
     cln->data = mmcf;
 
+    mmcf->placeholder.data = ngx_pnalloc(cf->pool, MONIME_KEY_SIZE);
+    if (mmcf->placeholder.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    mmcf->placeholder.len = MONIME_KEY_SIZE - 1;
+
+    /* nobody is to know it, so that nobody can send it */
+
+    if (monime_new_key((char *) mmcf->placeholder.data, MONIME_KEY_SIZE)
+        != MONIME_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     profile = mmcf->profiles.elts;
     rc = NGX_OK;
 
@@ -1153,6 +1223,7 @@ ngx_http_monime_open(ngx_conf_t *cf, ngx_http_monime_main_conf_t *mmcf,
                     &profile->handle)
         == MONIME_OK)
     {
+        ngx_http_monime_set_origin(profile);
         return NGX_OK;
     }
 
@@ -1161,7 +1232,7 @@ ngx_http_monime_open(ngx_conf_t *cf, ngx_http_monime_main_conf_t *mmcf,
 
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "monime: %*s, for \"monime_profile\" in %V:%ui",
-                      len, line, &profile->file, profile->line);
+                      len, line, &profile->place.file, profile->place.line);
 
         if (line[len]) {
             len++;
@@ -1169,6 +1240,25 @@ ngx_http_monime_open(ngx_conf_t *cf, ngx_http_monime_main_conf_t *mmcf,
     }
 
     return NGX_ERROR;
+}
+
+
+/* "https://", a host and perhaps a port. */
+
+static void
+ngx_http_monime_set_origin(ngx_http_monime_profile_t *profile)
+{
+    u_char  *p, *last;
+
+    p = (u_char *) monime_get(profile->handle, "origin");
+    last = p + ngx_strlen(p);
+
+    profile->host.data = p + sizeof("https://") - 1;
+
+    p = ngx_strlchr(profile->host.data, last, ':');
+
+    profile->host.len = (p ? p : last) - profile->host.data;
+    profile->port = p ? ngx_atoi(p + 1, last - p - 1) : 443;
 }
 
 
@@ -1210,6 +1300,18 @@ ngx_http_monime_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_monime_loc_conf_t *prev = parent;
     ngx_http_monime_loc_conf_t *conf = child;
 
+    char                         *wrong;
+    ngx_http_monime_location_t   *location;
+    ngx_http_monime_main_conf_t  *mmcf;
+
+    if (conf->check == NGX_CONF_UNSET) {
+        conf->check_place = prev->check_place;
+    }
+
+    if (conf->authorize == NGX_CONF_UNSET_UINT) {
+        conf->authorize_place = prev->authorize_place;
+    }
+
     ngx_conf_merge_ptr_value(conf->profile, prev->profile, NULL);
     ngx_conf_merge_value(conf->check, prev->check, 0);
     ngx_conf_merge_uint_value(conf->authorize, prev->authorize,
@@ -1218,9 +1320,33 @@ ngx_http_monime_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->check && conf->profile == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"monime_check\" needs \"monime_profile\"");
+                      "\"monime_check\" needs \"monime_profile\" in %V:%ui",
+                      &conf->check_place.file, conf->check_place.line);
         return NGX_CONF_ERROR;
     }
+
+    if (conf->authorize == NGX_HTTP_MONIME_AUTHORIZE_OFF) {
+        return NGX_CONF_OK;
+    }
+
+    wrong = ngx_http_monime_authorize_terms(conf);
+
+    if (wrong) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"monime_authorize\" %s in %V:%ui", wrong,
+                      &conf->authorize_place.file, conf->authorize_place.line);
+        return NGX_CONF_ERROR;
+    }
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_monime_module);
+
+    location = ngx_array_push(&mmcf->locations);
+    if (location == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    location->conf = conf;
+    location->loc_conf = ((ngx_http_conf_ctx_t *) cf->ctx)->loc_conf;
 
     return NGX_CONF_OK;
 }
@@ -1266,12 +1392,42 @@ ngx_http_monime_set_profile(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *p = profile;
 
     profile->name = value[1];
-    profile->file = cf->conf_file->file.name;
-    profile->line = cf->conf_file->line;
+
+    ngx_http_monime_note_place(cf, &profile->place);
 
     mlcf->profile = profile;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_monime_set_check(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_monime_loc_conf_t *mlcf = conf;
+
+    ngx_http_monime_note_place(cf, &mlcf->check_place);
+
+    return ngx_conf_set_flag_slot(cf, cmd, conf);
+}
+
+
+static char *
+ngx_http_monime_set_authorize(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_monime_loc_conf_t *mlcf = conf;
+
+    ngx_http_monime_note_place(cf, &mlcf->authorize_place);
+
+    return ngx_conf_set_enum_slot(cf, cmd, conf);
+}
+
+
+static void
+ngx_http_monime_note_place(ngx_conf_t *cf, ngx_http_monime_place_t *place)
+{
+    place->file = cf->conf_file->file.name;
+    place->line = cf->conf_file->line;
 }
 
 
@@ -1291,8 +1447,9 @@ ngx_http_monime_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_monime_init(ngx_conf_t *cf)
 {
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_http_handler_pt          *h;
+    ngx_http_core_main_conf_t    *cmcf;
+    ngx_http_monime_main_conf_t  *mmcf;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
@@ -1309,6 +1466,10 @@ ngx_http_monime_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_monime_precontent_handler;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_monime_module);
+
+    ngx_http_monime_authorize_init(cf, &mmcf->locations);
 
     return NGX_OK;
 }
