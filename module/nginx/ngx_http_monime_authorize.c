@@ -989,28 +989,28 @@ ngx_http_monime_credential_variable(ngx_http_request_t *r,
 
 
 /*
- * What the profile says to requests that are not its own.  Its terms are asked
- * for with a request that no profile authorizes: nothing is sent.
+ * What the directive lacks, or NULL.  The profile's terms are asked for with a
+ * request that none authorizes: nothing is sent.
  */
 
 char *
-ngx_http_monime_authorize_terms(ngx_http_monime_loc_conf_t *conf)
+ngx_http_monime_authorize_lacks(ngx_http_monime_loc_conf_t *conf)
 {
     char                *wrong;
     const char          *accept, *allow;
     struct monime_call  *call;
 
     if (conf->profile == NULL) {
-        return "needs \"monime_profile\"";
+        return "\"monime_profile\"";
     }
 
     if (conf->authorize == NGX_HTTP_MONIME_AUTHORIZE_ON && !conf->check) {
-        return "needs \"monime_check on\"; who needs no token is \"public\"";
+        return "\"monime_check on\", or to be \"public\",";
     }
 
     if (monime_authorize(conf->profile->handle, "", "", &call) == MONIME_OK) {
         monime_call_free(call);
-        return "has a profile that authorizes anything";
+        return "a profile that does not authorize everything";
     }
 
     accept = monime_call_get(call, "accept");
@@ -1019,13 +1019,13 @@ ngx_http_monime_authorize_terms(ngx_http_monime_loc_conf_t *conf)
     wrong = NULL;
 
     if (allow == NULL || ngx_strcmp(allow, "yes") != 0) {
-        wrong = "needs a profile with allow.methods and allow.paths";
+        wrong = "allow.methods and allow.paths in its profile";
 
     } else if (conf->authorize == NGX_HTTP_MONIME_AUTHORIZE_ON
                && (accept == NULL || ngx_strcmp(accept, "any") == 0))
     {
-        wrong = "needs a profile whose check.accept is not \"any\": a valid "
-                "token may be anybody's";
+        wrong = "check.accept = \"space\" or \"path\" in its profile, since "
+                "with \"any\" a token may be anybody's,";
     }
 
     monime_call_free(call);

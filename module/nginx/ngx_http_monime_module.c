@@ -573,17 +573,19 @@ ngx_http_monime_precontent_handler(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_monime_module);
 
-    if (mlcf->check && !mlcf->forward_token
-        && ngx_http_monime_hide_token(r) != NGX_OK)
-    {
+    if (!mlcf->check && mlcf->authorize == NGX_HTTP_MONIME_AUTHORIZE_OFF) {
+        return NGX_DECLINED;
+    }
+
+    if (!mlcf->forward_token && ngx_http_monime_hide_token(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (mlcf->authorize != NGX_HTTP_MONIME_AUTHORIZE_OFF) {
-        return ngx_http_monime_authorize_handler(r, mlcf);
+    if (mlcf->authorize == NGX_HTTP_MONIME_AUTHORIZE_OFF) {
+        return NGX_DECLINED;
     }
 
-    return NGX_DECLINED;
+    return ngx_http_monime_authorize_handler(r, mlcf);
 }
 
 
@@ -1329,11 +1331,11 @@ ngx_http_monime_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    wrong = ngx_http_monime_authorize_terms(conf);
+    wrong = ngx_http_monime_authorize_lacks(conf);
 
     if (wrong) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"monime_authorize\" %s in %V:%ui", wrong,
+                      "\"monime_authorize\" needs %s in %V:%ui", wrong,
                       &conf->authorize_place.file, conf->authorize_place.line);
         return NGX_CONF_ERROR;
     }

@@ -143,7 +143,7 @@ ngx_int_t ngx_http_monime_authorize_handler(ngx_http_request_t *r,
 void ngx_http_monime_forget(ngx_http_monime_authorize_t *a);
 ngx_int_t ngx_http_monime_credential_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-char *ngx_http_monime_authorize_terms(ngx_http_monime_loc_conf_t *conf);
+char *ngx_http_monime_authorize_lacks(ngx_http_monime_loc_conf_t *conf);
 void ngx_http_monime_authorize_init(ngx_conf_t *cf, ngx_array_t *locations);
 
 
