@@ -358,8 +358,12 @@ mn_call_keep_answer(struct monime_call *call)
 void
 mn_call_log(struct monime *m, const char *name, int result, const char *text)
 {
+	if (!mn_log_wanted(&m->log, loudness(result)))
+		return;
+	if (result == MONIME_OK)
+		text = "success";
 	mn_log_write(&m->log, loudness(result), "%s: %s", name,
-	    result == MONIME_OK ? "success" : text);
+	    text != NULL ? text : monime_strerror(result));
 }
 
 void

@@ -47,8 +47,7 @@ mn_log_write(struct mn_log *log, int level, const char *fmt, ...)
 	char raw[MN_LOG_MAX + 1];
 	va_list ap;
 
-	/* Silence, the default, costs one comparison. */
-	if (level > __atomic_load_n(&log->level, __ATOMIC_RELAXED))
+	if (!mn_log_wanted(log, level))
 		return;
 	va_start(ap, fmt);
 	if (vsnprintf(raw, sizeof(raw), fmt, ap) < 0)

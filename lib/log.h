@@ -6,6 +6,7 @@
 #define MN_LOG_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <syslog.h>
 
 #include "abi.h"
@@ -23,6 +24,13 @@ struct mn_log {
 void mn_log_init(struct mn_log *log);
 void mn_log_free(struct mn_log *log);
 void mn_log_set(struct mn_log *log, int level, monime_log_fn *fn, void *data);
+
+/* Silence, the default, costs one comparison. */
+static inline bool
+mn_log_wanted(const struct mn_log *log, int level)
+{
+	return level <= __atomic_load_n(&log->level, __ATOMIC_RELAXED);
+}
 
 /* Control characters become \xNN.  Nothing secret is ever an argument. */
 void mn_log_write(struct mn_log *log, int level, const char *fmt, ...)

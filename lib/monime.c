@@ -168,8 +168,10 @@ monime_bearer(const char *header, size_t len, size_t *token_len)
 	const char *token, *end;
 
 	*token_len = 0;
-	if (header == NULL || len <= n ||
-	    !mn_text_alike(header, scheme, n))
+	if (header == NULL || len <= n)
+		return "";
+	/* It is spelt so as a rule. */
+	if (memcmp(header, scheme, n) != 0 && !mn_text_alike(header, scheme, n))
 		return "";
 	end = header + len;
 	token = header + n;

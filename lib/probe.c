@@ -187,7 +187,8 @@ mn_probe_answer(struct monime *m, const char *token, size_t len,
 	}
 	mn_metrics_verdict(m, r, found->stale ?
 	    MN_SOURCE_STALE : MN_SOURCE_CACHE);
-	mn_call_log(m, name, r, monime_strerror(r));
+	if (mn_log_wanted(&m->log, LOG_DEBUG) || r != MONIME_OK)
+		mn_call_log(m, name, r, NULL);
 	return r;
 }
 

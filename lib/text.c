@@ -211,7 +211,7 @@ mn_text_alike(const char *a, const char *b, size_t len)
 	size_t i;
 
 	for (i = 0; i < len; i++) {
-		if (lower(a[i]) != lower(b[i]))
+		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
 			return false;
 		if (a[i] == '\0')
 			break;
@@ -219,14 +219,24 @@ mn_text_alike(const char *a, const char *b, size_t len)
 	return true;
 }
 
+#define EACH(byte)	(UINT64_C(0x0101010101010101) * (byte))
+
+/* low is above 0 and high below 0x80: eight bytes at once, none carries. */
 static bool
 within(const char *s, size_t len, unsigned char low, unsigned char high)
 {
-	size_t i;
+	uint64_t w, wrong = 0;
 	unsigned char c;
 
-	for (i = 0; i < len; i++) {
-		c = (unsigned char)s[i];
+	for (; len >= sizeof(w); s += sizeof(w), len -= sizeof(w)) {
+		memcpy(&w, s, sizeof(w));
+		wrong |= w | (w + EACH(0x7fu - high)) |
+		    ~(w + EACH(0x80u - low));
+	}
+	if (wrong & EACH(0x80u))
+		return false;
+	for (; len > 0; s++, len--) {
+		c = (unsigned char)*s;
 		if (c < low || c > high)
 			return false;
 	}

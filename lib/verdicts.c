@@ -237,7 +237,7 @@ mark_new(const struct mn_verdicts *v, const struct mn_verdict_id *id,
  * good is remembered, since it costs half as much as the token's hash: with
  * the half of the name that nobody sees, so that it is good for no other.
  */
-static bool
+static inline bool
 sealed(const struct mn_verdicts *v, const struct table *t,
     const struct entry *e, const struct mn_verdict_id *id, uint64_t word)
 {
@@ -266,7 +266,7 @@ place(const struct table *t, const struct mn_verdict_id *id, size_t i)
 }
 
 /* The word that stands in a table for a token; 0: none that is sealed. */
-static uint64_t
+static inline uint64_t
 recall(const struct mn_verdicts *v, const struct table *t,
     const struct mn_verdict_id *id)
 {

@@ -247,19 +247,26 @@ test_names_are_alike_to_their_end_or_the_limit(void **state)
 	assert_true(mn_text_alike("a\0b", "A\0c", 3));
 }
 
+/* Wherever the byte stands: they are looked at in eights, and what is left. */
 static void
 test_classes_of_bytes_end_where_they_should(void **state)
 {
+	char s[19];
+	size_t at;
 	int c;
-	char s;
 
 	(void)state;
 	for (c = 0; c < 256; c++) {
-		s = (char)c;
-		ROW(mn_text_visible(&s, 1) == (c >= 0x21 && c <= 0x7e),
-		    "visible 0x%02x", c);
-		ROW(mn_text_printable(&s, 1) == (c >= 0x20 && c <= 0x7e),
-		    "printable 0x%02x", c);
+		for (at = 0; at < sizeof(s); at++) {
+			memset(s, at % 2 ? '!' : '~', sizeof(s));
+			s[at] = (char)c;
+			ROW(mn_text_visible(s, sizeof(s)) ==
+			    (c >= 0x21 && c <= 0x7e),
+			    "visible 0x%02x at %zu", c, at);
+			ROW(mn_text_printable(s, sizeof(s)) ==
+			    (c >= 0x20 && c <= 0x7e),
+			    "printable 0x%02x at %zu", c, at);
+		}
 	}
 	end_rows();
 	assert_true(mn_text_visible("", 0));
