@@ -248,8 +248,12 @@ monime_check_token_start(struct monime *m, const char *token, size_t len,
 	struct mn_verdict found;
 	struct monime_call *call;
 
-	if (mn_probe_remembered(m, token, len, &found))
+	if (mn_probe_remembered(m, token, len, &found) &&
+	    (out != NULL || !found.stale))
 		return mn_probe_answer(m, token, len, &found, data, out);
+	/* A look alone: nothing is left pending that nobody could free. */
+	if (out == NULL)
+		return MONIME_EPENDING;
 	call = mn_call_new(m, data);
 	if (call != NULL && call->result == MONIME_EPENDING)
 		(void)prepare_token(call, token, len);

@@ -50,21 +50,28 @@ __wrap_realloc(void *p, size_t size)
 	return __real_realloc(p, size);
 }
 
-/* The API has said so about the token, now. */
-static void
-learn(struct monime *m, const char *token, int code)
+/* Somebody asked the API then; what is to be answered for it? */
+static struct mn_verdict
+asked(struct monime *m, const char *token, int code, bool outage, int64_t then)
 {
 	struct mn_verdict_id id;
 	struct mn_verdict found;
 	struct mn_probe probe;
-	int64_t now = mn_verdicts_time();
 
-	assert_false(mn_verdicts_look(m->verdicts, token, strlen(token), now,
+	assert_false(mn_verdicts_look(m->verdicts, token, strlen(token), then,
 	    &id, &found));
-	assert_int_equal(mn_verdicts_claim(m->verdicts, &id, now, now + 1000,
+	assert_int_equal(mn_verdicts_claim(m->verdicts, &id, then, then + 1000,
 	    &probe, &found), MN_CLAIM_MINE);
-	mn_verdicts_store(m->verdicts, &probe, code, false, now, &found);
-	assert_int_equal(found.code, code);
+	mn_verdicts_store(m->verdicts, &probe, code, outage, then, &found);
+	return found;
+}
+
+/* The API has said so about the token, now. */
+static void
+learn(struct monime *m, const char *token, int code)
+{
+	assert_int_equal(asked(m, token, code, false,
+	    mn_verdicts_time()).code, code);
 }
 
 static struct monime *
@@ -145,6 +152,38 @@ test_remembered_check_makes_no_system_call(void **state)
 	monime_close(m);
 }
 
+/* For hosts that need no call: a look, which starts nothing. */
+static void
+test_start_without_a_call_answers_what_is_remembered(void **state)
+{
+	static const struct {
+		const char *token;
+		int code;
+	} rows[] = {
+		{ TOKEN, MONIME_OK }, { NOBODY, MONIME_EDENIED },
+		{ "mon_test_new", MONIME_EPENDING },
+		{ "mon_live_x", MONIME_EPENDING }, { "", MONIME_EPENDING },
+	};
+	struct monime *m = open_handle(), *bad;
+	unsigned long before = allocations;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(monime_check_token_start(m, rows[i].token,
+		    strlen(rows[i].token), NULL, NULL), rows[i].code);
+	assert_int_equal(allocations, before);
+	assert_null(m->events);
+	assert_int_equal(monime_check_token_start(NULL, TOKEN, strlen(TOKEN),
+	    NULL, NULL), MONIME_EPENDING);
+	assert_int_equal(monime_open("test/none", folder.path, &bad),
+	    MONIME_ECONFIG);
+	assert_int_equal(monime_check_token_start(bad, TOKEN, strlen(TOKEN),
+	    NULL, NULL), MONIME_EPENDING);
+	monime_close(bad);
+	monime_close(m);
+}
+
 static void
 assert_told(const struct monime_call *call, const char *name,
     const char *value)
@@ -155,6 +194,27 @@ assert_told(const struct monime_call *call, const char *name,
 		assert_null(s);
 	else
 		assert_string_equal(s, value);
+}
+
+/* Its call tells what the result does not: how old the yes is. */
+static void
+test_start_without_a_call_leaves_a_stale_yes_to_one_with(void **state)
+{
+	static const char token[] = "mon_test_stale";
+	struct monime *m = open_handle();
+	int64_t now = mn_verdicts_time();
+	struct monime_call *call;
+
+	(void)state;
+	(void)asked(m, token, MONIME_OK, false, now - 90 * 60 * 1000);
+	assert_true(asked(m, token, MONIME_ENET, true, now).stale);
+	assert_int_equal(monime_check_token_start(m, token, strlen(token),
+	    NULL, NULL), MONIME_EPENDING);
+	assert_int_equal(monime_check_token_start(m, token, strlen(token),
+	    NULL, &call), MONIME_OK);
+	assert_told(call, "source", "stale");
+	monime_call_free(call);
+	monime_close(m);
 }
 
 static void
@@ -234,7 +294,8 @@ setup(void **state)
 	if (folder_make(&folder))
 		folder_write(&folder, "test/p.conf",
 		    "provider = \"monime\"; space = \"spc-a\";\n"
-		    "check = { ttl = \"1 h\"; negative_ttl = \"10 min\"; };\n");
+		    "check = { ttl = \"1 h\"; negative_ttl = \"10 min\"; "
+		    "stale = \"1 h\"; };\n");
 	return 0;
 }
 
@@ -252,6 +313,10 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remembered_check_allocates_nothing),
 		cmocka_unit_test(test_remembered_check_makes_no_system_call),
+		cmocka_unit_test(
+		    test_start_without_a_call_answers_what_is_remembered),
+		cmocka_unit_test(
+		    test_start_without_a_call_leaves_a_stale_yes_to_one_with),
 		cmocka_unit_test(test_call_of_a_remembered_yes_tells_its_facts),
 		cmocka_unit_test(test_call_of_a_remembered_no_names_nobody),
 		cmocka_unit_test(
