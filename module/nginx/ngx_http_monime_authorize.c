@@ -116,10 +116,8 @@ ngx_http_monime_authorize_handler(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    /* access handlers are not run in subrequests */
-
     if (mlcf->authorize == NGX_HTTP_MONIME_AUTHORIZE_ON
-        && (ctx->conf != mlcf || ctx->check.result != MONIME_OK))
+        && !ngx_http_monime_is_accepted(r, mlcf))
     {
         return NGX_DECLINED;
     }

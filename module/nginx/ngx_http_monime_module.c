@@ -41,10 +41,19 @@ typedef struct {
 
 static ngx_int_t ngx_http_monime_access_handler(ngx_http_request_t *r);
 static void ngx_http_monime_check(ngx_http_request_t *r,
+    ngx_http_monime_ctx_t *ctx, const char *token, size_t len);
+static ngx_int_t ngx_http_monime_verdict(ngx_http_request_t *r,
     ngx_http_monime_loc_conf_t *mlcf, ngx_http_monime_ctx_t *ctx);
+static ngx_int_t ngx_http_monime_accept(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf);
+static void ngx_http_monime_remember(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf);
+static ngx_http_monime_loc_conf_t *ngx_http_monime_remembered(
+    ngx_http_request_t *r);
 static void ngx_http_monime_check_resume(ngx_http_request_t *r);
 static ngx_int_t ngx_http_monime_refuse_token(ngx_http_request_t *r,
     ngx_http_monime_ctx_t *ctx);
+static ngx_uint_t ngx_http_monime_is_malformed(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_monime_wants_json(ngx_http_request_t *r,
     ngx_int_t status);
 static ngx_int_t ngx_http_monime_send_json(ngx_http_request_t *r,
@@ -72,6 +81,13 @@ static void ngx_http_monime_cleanup_text(void *data);
 static ngx_int_t ngx_http_monime_verdict_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_monime_fact_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+static const char *ngx_http_monime_remembered_fact(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf, const char *name);
+static void ngx_http_monime_set_value(ngx_http_variable_value_t *v,
+    const char *value);
+static ngx_int_t ngx_http_monime_no_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 static ngx_int_t ngx_http_monime_add_variables(ngx_conf_t *cf);
@@ -190,6 +206,9 @@ ngx_module_t  ngx_http_monime_module = {
 
 static ngx_http_variable_t  ngx_http_monime_vars[] = {
 
+    { ngx_string("monime remembered"), NULL,
+      ngx_http_monime_no_variable, 0, 0, 0 },
+
     { ngx_string("monime_verdict"), NULL,
       ngx_http_monime_verdict_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
@@ -236,6 +255,10 @@ ngx_log_t  *ngx_http_monime_request_log;
 static ngx_int_t
 ngx_http_monime_access_handler(ngx_http_request_t *r)
 {
+    int                          result;
+    size_t                       len;
+    ngx_str_t                   *value;
+    const char                  *token;
     ngx_http_monime_ctx_t       *ctx;
     ngx_http_monime_loc_conf_t  *mlcf;
 
@@ -243,6 +266,37 @@ ngx_http_monime_access_handler(ngx_http_request_t *r)
 
     if (!mlcf->check) {
         return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_monime_module);
+
+    if (ctx && ctx->finished) {
+        ctx->finished = 0;
+        return ngx_http_monime_verdict(r, mlcf, ctx);
+    }
+
+    token = NULL;
+    len = 0;
+
+    if (r->headers_in.authorization) {
+        value = &r->headers_in.authorization->value;
+        token = monime_bearer((char *) value->data, value->len, &len);
+    }
+
+    result = MONIME_EPENDING;
+
+    if (len) {
+        ngx_http_monime_request_log = r->connection->log;
+
+        result = monime_check_token_start(mlcf->profile->handle, token, len,
+                                          NULL, NULL);
+
+        ngx_http_monime_request_log = NULL;
+
+        if (result == MONIME_OK) {
+            ngx_http_monime_remember(r, mlcf);
+            return ngx_http_monime_accept(r, mlcf);
+        }
     }
 
     ctx = ngx_http_monime_get_ctx(r);
@@ -254,20 +308,64 @@ ngx_http_monime_access_handler(ngx_http_request_t *r)
         }
     }
 
-    if (!ctx->finished) {
-        ngx_http_monime_check(r, mlcf, ctx);
+    ngx_http_monime_remember(r, NULL);
+
+    ngx_http_monime_drop(&ctx->check);
+
+    ctx->conf = mlcf;
+    ctx->presented = (len != 0);
+    ctx->check.result = result;
+
+    if (result == MONIME_EPENDING) {
+        ngx_http_monime_check(r, ctx, token, len);
 
         if (ctx->check.pending) {
             return ngx_http_monime_suspend(r);
         }
     }
 
-    ctx->finished = 0;
+    return ngx_http_monime_verdict(r, mlcf, ctx);
+}
 
-    if (ctx->check.result != MONIME_OK) {
-        return ngx_http_monime_refuse_token(r, ctx);
+
+static void
+ngx_http_monime_check(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx,
+    const char *token, size_t len)
+{
+    ngx_http_monime_wait_t  *wait;
+
+    wait = &ctx->check;
+
+    wait->profile = ctx->conf->profile;
+
+    ngx_http_monime_request_log = r->connection->log;
+
+    wait->result = monime_check_token_start(wait->profile->handle, token, len,
+                                            wait, &wait->call);
+
+    ngx_http_monime_request_log = NULL;
+
+    if (wait->result == MONIME_EPENDING) {
+        ngx_http_monime_wait(wait);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_monime_verdict(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf, ngx_http_monime_ctx_t *ctx)
+{
+    if (ctx->check.result == MONIME_OK) {
+        return ngx_http_monime_accept(r, mlcf);
     }
 
+    return ngx_http_monime_refuse_token(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_monime_accept(ngx_http_request_t *r, ngx_http_monime_loc_conf_t *mlcf)
+{
     if (!mlcf->forward_token && ngx_http_monime_hide_token(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -276,52 +374,61 @@ ngx_http_monime_access_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * A token that is remembered needs no context: that its location's profile
+ * accepts it is all there is to know.  It stands among the values of variables,
+ * which internal redirects leave alone.
+ */
+
 static void
-ngx_http_monime_check(ngx_http_request_t *r, ngx_http_monime_loc_conf_t *mlcf,
-    ngx_http_monime_ctx_t *ctx)
+ngx_http_monime_remember(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf)
 {
-    size_t                   len;
-    ngx_str_t               *value;
-    const char              *token;
-    ngx_http_monime_wait_t  *wait;
+    ngx_http_variable_value_t    *v;
+    ngx_http_monime_main_conf_t  *mmcf;
 
-    ctx->conf = mlcf;
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_monime_module);
 
-    value = &ctx->authorization;
+    v = &r->variables[mmcf->index];
 
-    /* after an internal redirect the header may be hidden already */
+    v->valid = (mlcf != NULL);
+    v->data = (u_char *) mlcf;
+}
 
-    if (r->headers_in.authorization) {
-        *value = r->headers_in.authorization->value;
+
+static ngx_http_monime_loc_conf_t *
+ngx_http_monime_remembered(ngx_http_request_t *r)
+{
+    ngx_http_variable_value_t    *v;
+    ngx_http_monime_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_monime_module);
+
+    v = &r->main->variables[mmcf->index];
+
+    return v->valid ? (ngx_http_monime_loc_conf_t *) v->data : NULL;
+}
+
+
+/* Was it accepted in this location?  A subrequest was never checked itself. */
+
+ngx_uint_t
+ngx_http_monime_is_accepted(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf)
+{
+    ngx_http_monime_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return 0;
     }
 
-    token = monime_bearer((char *) value->data, value->len, &len);
-
-    ctx->presented = (len != 0);
-
-    ctx->malformed = (len == 0
-                      && value->len >= sizeof("Bearer") - 1
-                      && ngx_strncasecmp(value->data, (u_char *) "Bearer",
-                                         sizeof("Bearer") - 1) == 0);
-
-    wait = &ctx->check;
-
-    monime_call_free(wait->call);
-
-    wait->request = r;
-    wait->profile = mlcf->profile;
-    wait->resume = ngx_http_monime_check_resume;
-
-    ngx_http_monime_request_log = r->connection->log;
-
-    wait->result = monime_check_token_start(mlcf->profile->handle, token, len,
-                                            wait, &wait->call);
-
-    ngx_http_monime_request_log = NULL;
-
-    if (wait->result == MONIME_EPENDING) {
-        ngx_http_monime_wait(wait);
+    if (ngx_http_monime_remembered(r) == mlcf) {
+        return 1;
     }
+
+    ctx = ngx_http_monime_get_ctx(r);
+
+    return ctx && ctx->conf == mlcf && ctx->check.result == MONIME_OK;
 }
 
 
@@ -376,12 +483,13 @@ ngx_http_monime_refuse_token(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx)
     error = ngx_http_monime_get_answer(ctx->check.result)->error;
     after = NULL;
 
-    if (ctx->malformed) {
-        status = NGX_HTTP_BAD_REQUEST;
-        error = "invalid_request";
-
-    } else if (!ctx->presented) {
+    if (!ctx->presented) {
         error = NULL;
+
+        if (ngx_http_monime_is_malformed(r)) {
+            status = NGX_HTTP_BAD_REQUEST;
+            error = "invalid_request";
+        }
     }
 
     if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
@@ -389,6 +497,25 @@ ngx_http_monime_refuse_token(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx)
     }
 
     return ngx_http_monime_refuse(r, status, error, after);
+}
+
+
+/* The scheme, and no token behind it. */
+
+static ngx_uint_t
+ngx_http_monime_is_malformed(ngx_http_request_t *r)
+{
+    ngx_str_t  *value;
+
+    if (r->headers_in.authorization == NULL) {
+        return 0;
+    }
+
+    value = &r->headers_in.authorization->value;
+
+    return value->len >= sizeof("Bearer") - 1
+           && ngx_strncasecmp(value->data, (u_char *) "Bearer",
+                              sizeof("Bearer") - 1) == 0;
 }
 
 
@@ -577,7 +704,11 @@ ngx_http_monime_precontent_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (!mlcf->forward_token && ngx_http_monime_hide_token(r) != NGX_OK) {
+    if (!mlcf->forward_token
+        && r->headers_in.authorization
+        && r->headers_in.authorization->hash
+        && ngx_http_monime_hide_token(r) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -590,23 +721,26 @@ ngx_http_monime_precontent_handler(ngx_http_request_t *r)
 
 
 /*
- * The list is cut in two around the header: the others stay where they are,
- * since r->headers_in points to them.
+ * What goes to upstreams is the list; it is cut in two around the header.  The
+ * others stay where they are, since r->headers_in points to them, as it still
+ * does to this one: a location of an internal redirect may want it checked.
  */
 
 static ngx_int_t
 ngx_http_monime_hide_token(ngx_http_request_t *r)
 {
     ngx_list_t       *list;
-    ngx_uint_t        i, n;
+    ngx_uint_t        i, n, size;
     ngx_list_part_t  *part, *prev, *rest;
     ngx_table_elt_t  *h, *header;
 
     h = r->headers_in.authorization;
 
-    if (h == NULL) {
+    if (h == NULL || h->hash == 0) {
         return NGX_OK;
     }
+
+    h->hash = 0;
 
     list = &r->headers_in.headers;
     prev = NULL;
@@ -621,8 +755,6 @@ ngx_http_monime_hide_token(ngx_http_request_t *r)
         prev = part;
     }
 
-    r->headers_in.authorization = NULL;
-
     if (part == NULL) {
         return NGX_OK;
     }
@@ -630,43 +762,49 @@ ngx_http_monime_hide_token(ngx_http_request_t *r)
     i = h - header;
     n = part->nelts - i - 1;
 
-    if (n == 0) {
-        part->nelts = i;
+    /* what is left of the last part has room for so many less */
 
-        /* no part but the first may be empty */
+    size = (list->last == part) ? list->nalloc - i - 1 : list->nalloc;
 
-        if (i == 0 && prev) {
-            prev->next = part->next;
-
-            if (list->last == part) {
-                list->last = prev;
-            }
-        }
-
-        return NGX_OK;
-    }
-
-    rest = part;
-
-    if (i) {
+    if (i && n) {
         rest = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
         if (rest == NULL) {
             return NGX_ERROR;
         }
 
+        rest->elts = h + 1;
+        rest->nelts = n;
         rest->next = part->next;
 
         part->nelts = i;
         part->next = rest;
+
+        if (list->last == part) {
+            list->last = rest;
+        }
+
+    } else if (i) {
+        part->nelts = i;
+
+        size = (list->last == part) ? i : size;
+
+    } else if (n || prev == NULL) {
+        part->elts = h + 1;
+        part->nelts = n;
+
+    } else {
+
+        /* no part but the first may be empty */
+
+        prev->next = part->next;
+
+        if (list->last == part) {
+            list->last = prev;
+            size = list->nalloc;
+        }
     }
 
-    rest->elts = h + 1;
-    rest->nelts = n;
-
-    if (list->last == part) {
-        list->last = rest;
-        list->nalloc -= i + 1;
-    }
+    list->nalloc = size;
 
     return NGX_OK;
 }
@@ -1051,23 +1189,23 @@ static ngx_int_t
 ngx_http_monime_verdict_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    char                   *verdict;
+    int                     result;
     ngx_http_monime_ctx_t  *ctx;
 
-    ctx = ngx_http_monime_get_ctx(r->main);
+    result = MONIME_OK;
 
-    if (ctx == NULL || ctx->conf == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
+    if (ngx_http_monime_remembered(r) == NULL) {
+        ctx = ngx_http_monime_get_ctx(r->main);
+
+        if (ctx == NULL || ctx->conf == NULL) {
+            v->not_found = 1;
+            return NGX_OK;
+        }
+
+        result = ctx->check.result;
     }
 
-    verdict = ngx_http_monime_get_answer(ctx->check.result)->verdict;
-
-    v->len = ngx_strlen(verdict);
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->data = (u_char *) verdict;
+    ngx_http_monime_set_value(v, ngx_http_monime_get_answer(result)->verdict);
 
     return NGX_OK;
 }
@@ -1077,23 +1215,92 @@ static ngx_int_t
 ngx_http_monime_fact_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    const char             *fact;
-    ngx_http_monime_ctx_t  *ctx;
+    const char                  *fact, *name;
+    ngx_http_monime_ctx_t       *ctx;
+    ngx_http_monime_loc_conf_t  *mlcf;
 
-    ctx = ngx_http_monime_get_ctx(r->main);
+    name = (const char *) data;
+    fact = NULL;
 
-    fact = ctx ? monime_call_get(ctx->check.call, (const char *) data) : NULL;
+    mlcf = ngx_http_monime_remembered(r);
+    ctx = mlcf ? NULL : ngx_http_monime_get_ctx(r->main);
 
-    if (fact == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
+    if (ctx && ctx->check.call) {
+        fact = monime_call_get(ctx->check.call, name);
+
+    } else if (mlcf || (ctx && ctx->conf)) {
+        fact = ngx_http_monime_remembered_fact(r, mlcf, name);
     }
 
-    v->len = ngx_strlen(fact);
+    if (fact) {
+        ngx_http_monime_set_value(v, fact);
+
+    } else {
+        v->not_found = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/* What a call would tell; without a location: of a refusal. */
+
+static const char *
+ngx_http_monime_remembered_fact(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf, const char *name)
+{
+    char        *buf;
+    size_t       len;
+    ngx_str_t   *value;
+    const char  *token;
+
+    if (ngx_strcmp(name, "source") == 0) {
+        return "cache";
+    }
+
+    if (mlcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_strcmp(name, "environment") == 0) {
+        return monime_get(mlcf->profile->handle, name);
+    }
+
+    value = &r->main->headers_in.authorization->value;
+
+    token = monime_bearer((char *) value->data, value->len, &len);
+
+    buf = ngx_pnalloc(r->pool, MONIME_FINGERPRINT_SIZE);
+
+    if (buf == NULL
+        || monime_fingerprint(token, len, buf, MONIME_FINGERPRINT_SIZE)
+           != MONIME_OK)
+    {
+        return NULL;
+    }
+
+    return buf;
+}
+
+
+static void
+ngx_http_monime_set_value(ngx_http_variable_value_t *v, const char *value)
+{
+    v->len = ngx_strlen(value);
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
-    v->data = (u_char *) fact;
+    v->data = (u_char *) value;
+}
+
+
+/* It has no name that a configuration could write, and no value of its own. */
+
+static ngx_int_t
+ngx_http_monime_no_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    v->not_found = 1;
 
     return NGX_OK;
 }
@@ -1470,6 +1677,12 @@ ngx_http_monime_init(ngx_conf_t *cf)
     *h = ngx_http_monime_precontent_handler;
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_monime_module);
+
+    mmcf->index = ngx_http_get_variable_index(cf,
+                                              &ngx_http_monime_vars[0].name);
+    if (mmcf->index == NGX_ERROR) {
+        return NGX_ERROR;
+    }
 
     ngx_http_monime_authorize_init(cf, &mmcf->locations);
 

@@ -60,6 +60,7 @@ typedef struct {
     ngx_array_t                      locations;
                                      /* ngx_http_monime_location_t */
     ngx_str_t                        placeholder;
+    ngx_int_t                        index;      /* of a remembered yes */
 } ngx_http_monime_main_conf_t;
 
 
@@ -116,7 +117,6 @@ typedef struct {
 typedef struct {
     ngx_http_monime_loc_conf_t      *conf;       /* of the last check */
     ngx_http_monime_wait_t           check;
-    ngx_str_t                        authorization;
 
     ngx_http_monime_authorize_t      authorize;
 
@@ -125,12 +125,13 @@ typedef struct {
 
     unsigned                         finished:1;
     unsigned                         presented:1;
-    unsigned                         malformed:1;
 } ngx_http_monime_ctx_t;
 
 
 ngx_http_monime_ctx_t *ngx_http_monime_get_ctx(ngx_http_request_t *r);
 ngx_http_monime_ctx_t *ngx_http_monime_create_ctx(ngx_http_request_t *r);
+ngx_uint_t ngx_http_monime_is_accepted(ngx_http_request_t *r,
+    ngx_http_monime_loc_conf_t *mlcf);
 ngx_int_t ngx_http_monime_refuse(ngx_http_request_t *r, ngx_int_t status,
     char *error, const char *after);
 const char *ngx_http_monime_retry_after(struct monime_call *call);
