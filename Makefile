@@ -116,7 +116,7 @@ NGINX_LD_OPT = -L$(abspath $(BUILD)) -Wl,-z,relro,-z,now $(SANITIZE)
 
 nginx: lib
 	$(Q)packaging/need build nginx
-	$(Q)CC_OPT='$(NGINX_CC_OPT)' LD_OPT='$(NGINX_LD_OPT)' \
+	+$(Q)CC_OPT='$(NGINX_CC_OPT)' LD_OPT='$(NGINX_LD_OPT)' \
 	    module/nginx/build $(NGINX_SRC) $(BUILD)/nginx
 
 ## demo             install what is missing, build, start the sandbox, show
