@@ -22,11 +22,6 @@
 #include "ngx_http_monime_module.h"
 
 
-#if !(NGX_HTTP_SSL)
-#error the module needs an nginx with SSL
-#endif
-
-
 typedef struct {
     ngx_str_t   name;
     ngx_str_t   value;
@@ -449,9 +444,7 @@ ngx_http_monime_ask(ngx_http_request_t *r, ngx_http_monime_authorize_t *a)
 
     ngx_http_monime_request_log = NULL;
 
-    if (wait->result == MONIME_EPENDING) {
-        ngx_http_monime_wait(wait);
-    }
+    ngx_http_monime_started(wait);
 
     if (!wait->pending) {
         ngx_http_monime_proceed(r, a);

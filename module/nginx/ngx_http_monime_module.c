@@ -345,9 +345,7 @@ ngx_http_monime_check(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx,
 
     ngx_http_monime_request_log = NULL;
 
-    if (wait->result == MONIME_EPENDING) {
-        ngx_http_monime_wait(wait);
-    }
+    ngx_http_monime_started(wait);
 }
 
 
@@ -505,6 +503,7 @@ ngx_http_monime_refuse_token(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_monime_is_malformed(ngx_http_request_t *r)
 {
+    size_t      len;
     ngx_str_t  *value;
 
     if (r->headers_in.authorization == NULL) {
@@ -513,9 +512,12 @@ ngx_http_monime_is_malformed(ngx_http_request_t *r)
 
     value = &r->headers_in.authorization->value;
 
-    return value->len >= sizeof("Bearer") - 1
-           && ngx_strncasecmp(value->data, (u_char *) "Bearer",
-                              sizeof("Bearer") - 1) == 0;
+    len = sizeof("Bearer") - 1;
+
+    return value->len >= len
+           && ngx_strncasecmp(value->data, (u_char *) "Bearer", len) == 0
+           && (value->len == len
+               || value->data[len] == ' ' || value->data[len] == '\t');
 }
 
 
@@ -946,12 +948,22 @@ ngx_http_monime_cleanup_ctx(void *data)
  * A call that is pending is reported by the descriptor of its profile, which
  * is watched from the first such call on: what this process never needs, as
  * the cache manager does not, is not opened.
+ *
+ * Wherever the library may have used connections, what it left in OpenSSL's
+ * queue of errors is taken away: nginx would find it there and think it its
+ * own.
  */
 
 void
-ngx_http_monime_wait(ngx_http_monime_wait_t *wait)
+ngx_http_monime_started(ngx_http_monime_wait_t *wait)
 {
     ngx_http_monime_profile_t  *profile;
+
+    ERR_clear_error();
+
+    if (wait->result != MONIME_EPENDING) {
+        return;
+    }
 
     profile = wait->profile;
 
@@ -985,6 +997,8 @@ ngx_http_monime_drop(ngx_http_monime_wait_t *wait)
     if (wait->pending) {
         wait->pending = 0;
         ngx_http_monime_unhold(wait->profile);
+
+        ERR_clear_error();
     }
 }
 
@@ -1046,7 +1060,15 @@ ngx_http_monime_read_handler(ngx_event_t *rev)
     c = rev->data;
     profile = c->data;
 
-    while ((call = monime_next(profile->handle)) != NULL) {
+    for ( ;; ) {
+        call = monime_next(profile->handle);
+
+        ERR_clear_error();
+
+        if (call == NULL) {
+            return;
+        }
+
         wait = monime_call_data(call);
 
         wait->pending = 0;

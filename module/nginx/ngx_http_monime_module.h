@@ -16,6 +16,11 @@
 #include <monime.h>
 
 
+#if !(NGX_HTTP_SSL)
+#error the module needs an nginx with SSL
+#endif
+
+
 #define NGX_HTTP_MONIME_AUTHORIZE_OFF     0
 #define NGX_HTTP_MONIME_AUTHORIZE_ON      1
 #define NGX_HTTP_MONIME_AUTHORIZE_PUBLIC  2
@@ -136,7 +141,7 @@ ngx_int_t ngx_http_monime_refuse(ngx_http_request_t *r, ngx_int_t status,
     char *error, const char *after);
 const char *ngx_http_monime_retry_after(struct monime_call *call);
 ngx_int_t ngx_http_monime_suspend(ngx_http_request_t *r);
-void ngx_http_monime_wait(ngx_http_monime_wait_t *wait);
+void ngx_http_monime_started(ngx_http_monime_wait_t *wait);
 void ngx_http_monime_drop(ngx_http_monime_wait_t *wait);
 
 ngx_int_t ngx_http_monime_authorize_handler(ngx_http_request_t *r,
