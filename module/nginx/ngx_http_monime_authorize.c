@@ -37,8 +37,10 @@ static void ngx_http_monime_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_monime_content_handler(ngx_http_request_t *r);
 static char *ngx_http_monime_destination(ngx_http_request_t *r,
     ngx_http_monime_profile_t *profile);
+static char *ngx_http_monime_settings(ngx_http_upstream_conf_t *ucf,
+    ngx_uint_t ssl);
 static ngx_uint_t ngx_http_monime_is_host(ngx_http_monime_profile_t *profile,
-    ngx_str_t *name, ngx_uint_t port);
+    ngx_str_t *name, ngx_uint_t needed);
 static ngx_int_t ngx_http_monime_build(ngx_http_request_t *r,
     ngx_http_monime_authorize_t *a);
 static void ngx_http_monime_ask(ngx_http_request_t *r,
@@ -289,11 +291,13 @@ ngx_http_monime_content_handler(ngx_http_request_t *r)
         return NGX_DONE;
     }
 
+    r->upstream->create_request = ngx_http_monime_create_request;
+
     if (a->asked) {
         ngx_http_monime_ask(r, a);
 
     } else {
-        ngx_http_monime_send(r);
+        ngx_http_upstream_init(r);
     }
 
     return NGX_DONE;
@@ -306,6 +310,7 @@ static char *
 ngx_http_monime_destination(ngx_http_request_t *r,
     ngx_http_monime_profile_t *profile)
 {
+    char                 *reason;
     ngx_str_t             name;
     ngx_http_upstream_t  *u;
 
@@ -314,29 +319,13 @@ ngx_http_monime_destination(ngx_http_request_t *r,
     if (u->conf->module.len != sizeof("proxy") - 1
         || ngx_strncmp(u->conf->module.data, "proxy", sizeof("proxy") - 1) != 0)
     {
-        return "it is not proxied by \"proxy_pass\"";
+        return "the request is not proxied by \"proxy_pass\"";
     }
 
-    if (!u->ssl) {
-        return "it is not proxied to \"https://\"";
-    }
+    reason = ngx_http_monime_settings(u->conf, u->ssl);
 
-    if (!u->conf->ssl_verify) {
-        return "\"proxy_ssl_verify\" is off";
-    }
-
-    if (!u->conf->ssl_server_name) {
-        return "\"proxy_ssl_server_name\" is off";
-    }
-
-#if (NGX_HTTP_CACHE)
-    if (u->conf->cache) {
-        return "the answer would be cached";
-    }
-#endif
-
-    if (u->conf->store) {
-        return "the answer would be stored";
+    if (reason) {
+        return reason;
     }
 
     if (u->conf->ssl_name) {
@@ -354,6 +343,35 @@ ngx_http_monime_destination(ngx_http_request_t *r,
     if (!ngx_http_monime_is_host(profile, &name, 0)) {
         return "the upstream is to prove another name than the profile's "
                "origin has";
+    }
+
+    return NULL;
+}
+
+
+static char *
+ngx_http_monime_settings(ngx_http_upstream_conf_t *ucf, ngx_uint_t ssl)
+{
+    if (!ssl) {
+        return "\"proxy_pass\" is not to \"https://\"";
+    }
+
+    if (!ucf->ssl_verify) {
+        return "\"proxy_ssl_verify\" is off";
+    }
+
+    if (!ucf->ssl_server_name) {
+        return "\"proxy_ssl_server_name\" is off";
+    }
+
+#if (NGX_HTTP_CACHE)
+    if (ucf->cache) {
+        return "answers are cached";
+    }
+#endif
+
+    if (ucf->store) {
+        return "answers are stored";
     }
 
     return NULL;
@@ -819,8 +837,6 @@ ngx_http_monime_send(ngx_http_request_t *r)
 
     u = r->upstream;
 
-    u->create_request = ngx_http_monime_create_request;
-
     u->output.output_filter = ngx_http_monime_output_filter;
     u->output.filter_ctx = r;
 
@@ -1033,11 +1049,13 @@ ngx_http_monime_authorize_lacks(ngx_http_monime_loc_conf_t *conf)
 void
 ngx_http_monime_authorize_init(ngx_conf_t *cf, ngx_array_t *locations)
 {
+    char                        *reason;
     size_t                       offset;
     ngx_uint_t                   i;
     ngx_module_t                *module;
     ngx_command_t               *cmd;
     ngx_http_upstream_conf_t    *ucf;
+    ngx_http_monime_loc_conf_t  *conf;
     ngx_http_monime_location_t  *location;
 
     module = NULL;
@@ -1076,6 +1094,16 @@ ngx_http_monime_authorize_init(ngx_conf_t *cf, ngx_array_t *locations)
 
         /* "https://", or what may become that by variables */
 
-        location[i].conf->proxied = (ucf->ssl != NULL);
+        conf = location[i].conf;
+        conf->proxied = (ucf->ssl != NULL);
+
+        reason = ngx_http_monime_settings(ucf, conf->proxied);
+
+        if (reason && (ucf->upstream || conf->proxied)) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"monime_authorize\" has no effect where %s "
+                          "in %V:%ui", reason, &conf->authorize_place.file,
+                          conf->authorize_place.line);
+        }
     }
 }
