@@ -68,7 +68,7 @@ COMMAND	= $(BUILD)/monime
 # What is compiled in; other values, of `make install` say, compile anew.
 SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 
-.PHONY: all lib cli nginx demo sandbox check check-unit check-integration \
+.PHONY: all lib cli nginx install-nginx demo sandbox check check-unit check-integration \
 	check-examples check-cli check-asan check-tsan check-valgrind \
 	check-peers lint install clean help FORCE
 .DELETE_ON_ERROR:
@@ -118,6 +118,19 @@ nginx: lib
 	$(Q)packaging/need build nginx
 	+$(Q)CC_OPT='$(NGINX_CC_OPT)' LD_OPT='$(NGINX_LD_OPT)' \
 	    module/nginx/build $(NGINX_SRC) $(BUILD)/nginx
+
+## install-nginx    the module and its manual; DESTDIR, PREFIX, NGINX_MODULES
+NGINX_MODULES = $(PREFIX)/lib/nginx/modules
+
+install-nginx: nginx
+	$(INSTALL) -d $(DESTDIR)$(NGINX_MODULES) \
+	    $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime
+	$(INSTALL) -m 0644 $(NGINX_MODULE) $(DESTDIR)$(NGINX_MODULES)/
+	$(INSTALL) -m 0644 module/nginx/ngx_http_monime_module.8 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(INSTALL) -m 0644 etc/nginx-monime.conf \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/
 
 ## demo             install what is missing, build, start the sandbox, show
 demo:

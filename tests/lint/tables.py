@@ -15,6 +15,8 @@ from common import (BUILD, CC, HEADER, MANUAL, Check, code, files, finish,
 CONF_MANUAL = "etc/monime.conf.5"
 CLI_MANUAL = "module/cli/monime.1"
 CLI_COMPLETION = "module/cli/monime.bash"
+NGINX = "module/nginx/ngx_http_monime_module"
+NGINX_SAMPLE = "etc/nginx-monime.conf"
 COMMAND = f"{BUILD}/monime"
 
 manual = read(MANUAL)
@@ -266,6 +268,25 @@ def metrics():
     check.done(f"{len(told)} families")
 
 
+def nginx_module():
+    check = Check("nginx module")
+    source, page = NGINX + ".c", read(NGINX + ".8")
+    text = read(source)
+    for name, kind in (("commands", "Ic"), ("vars", "Va")):
+        table = re.search(rf"ngx_http_monime_{name}\[\] = \{{(.*?)\n\}};", text,
+                          re.S)[1]
+        known = set(re.findall(r'ngx_string\("(monime_\w+)"\)', table))
+        check.same(known, source, re.findall(
+            rf"^\.It {kind} \$?(monime_\w+)\b", page, re.M), NGINX + ".8")
+        sign = r"\$" if kind == "Va" else "[^$]"
+        for path in (NGINX_SAMPLE, NGINX + ".8"):
+            for used in re.findall(sign + r"\b(monime_\w+)\b", re.sub(
+                    r"(?m)#.*|\bupstream .*|https://.*", "", read(path))):
+                check.need(used in known, spot(path, used),
+                           f"{used} is not in {source}")
+    check.done("directives and variables, in table, manual and sample")
+
+
 result_codes()
 facts()
 metrics()
@@ -273,4 +294,5 @@ request_headers()
 limits()
 configuration()
 command_line()
+nginx_module()
 finish()
