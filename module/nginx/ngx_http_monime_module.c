@@ -707,8 +707,7 @@ ngx_http_monime_precontent_handler(ngx_http_request_t *r)
     }
 
     if (!mlcf->forward_token
-        && r->headers_in.authorization
-        && r->headers_in.authorization->hash
+        && (r != r->main || ngx_http_monime_remembered(r) != mlcf)
         && ngx_http_monime_hide_token(r) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -725,7 +724,8 @@ ngx_http_monime_precontent_handler(ngx_http_request_t *r)
 /*
  * What goes to upstreams is the list; it is cut in two around the header.  The
  * others stay where they are, since r->headers_in points to them, as it still
- * does to this one: a location of an internal redirect may want it checked.
+ * does to this one: a location of an internal redirect may want it checked.  A
+ * subrequest has a list of its own, so nothing is noted in the header itself.
  */
 
 static ngx_int_t
@@ -738,11 +738,9 @@ ngx_http_monime_hide_token(ngx_http_request_t *r)
 
     h = r->headers_in.authorization;
 
-    if (h == NULL || h->hash == 0) {
+    if (h == NULL) {
         return NGX_OK;
     }
-
-    h->hash = 0;
 
     list = &r->headers_in.headers;
     prev = NULL;
