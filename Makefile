@@ -68,9 +68,9 @@ COMMAND	= $(BUILD)/monime
 # What is compiled in; other values, of `make install` say, compile anew.
 SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 
-.PHONY: all lib cli nginx install-nginx demo sandbox check check-unit check-integration \
-	check-examples check-cli check-asan check-tsan check-valgrind \
-	check-peers lint install clean help FORCE
+.PHONY: all lib cli nginx install-nginx demo sandbox check check-unit \
+	check-integration check-examples check-cli check-nginx check-asan \
+	check-tsan check-valgrind check-peers lint install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -216,9 +216,9 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 
 ## check            install what is missing, build, run every test and lint
 check:
-	$(Q)packaging/need build check lint
+	$(Q)packaging/need build check lint nginx host
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
-	    check-examples check-cli lint
+	    check-examples check-cli check-nginx lint
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
@@ -238,6 +238,11 @@ check-examples: $(EXAMPLE_BIN)
 check-cli: all
 	$(Q)BUILD=$(BUILD) tests/cli/run
 
+## check-nginx      the module in a real nginx; VALGRIND=1: under valgrind
+check-nginx: nginx
+	$(Q)packaging/need check nginx host $(if $(VALGRIND),valgrind)
+	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/nginx/run
+
 ## check-peers      OAuth 2.0 against the servers of others, which npm installs
 check-peers:
 	$(Q)packaging/need build check
@@ -248,13 +253,13 @@ check-peers:
 
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 check-asan:
-	$(Q)packaging/need build check
+	$(Q)packaging/need build check nginx host
 	$(Q)ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
 	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
 	    SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
 	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration \
-	    check-examples check-cli
+	    check-examples check-cli check-nginx
 	@echo 'check-asan: all passed'
 
 ## check-tsan       what has threads under the thread sanitizer

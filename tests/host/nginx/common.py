@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""What each test of the nginx module begins with."""
+
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from support import Sandbox  # noqa: E402
+
+
+class Case(unittest.TestCase):
+    """A sandbox, and perhaps a server, for all tests of a class."""
+
+    sandbox = None
+    server = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.sandbox = Sandbox()
+        cls.addClassCleanup(cls.sandbox.stop)
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.server is not None:
+            cls.server.stop()
+
+    def start(self, server):
+        """One that lives as long as a test."""
+        self.addCleanup(server.stop)
+        return server
