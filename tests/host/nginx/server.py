@@ -18,7 +18,7 @@ From the environment:
     BUILD               where the library and nginx/ngx_http_monime_module.so
                         are
     NGINX_WRAP          words before the command: valgrind, or `env
-                        LD_PRELOAD=...` for a sanitizer
+                        LD_PRELOAD=...` for a sanitizer; see run
     MONIME_NGINX_KEEP   a folder in which all logs are kept
 """
 
@@ -34,7 +34,7 @@ import subprocess
 import time
 
 import support
-from client import Client, request
+from client import Client
 from support import BUILD, PATIENCE
 
 NGINX = "/usr/sbin/nginx"
@@ -153,8 +153,10 @@ class Server:
         support.write_file(self.path("nginx.conf"), text, 0o644)
 
     def command(self, *arguments):
-        return shlex.split(os.environ.get("NGINX_WRAP", "")) + [
-            NGINX, "-p", self.folder, "-c", self.path("nginx.conf"), "-e",
+        # Whatever becomes of us, it does not stay.
+        return ["setpriv", "--pdeathsig", "TERM"] + shlex.split(
+            os.environ.get("NGINX_WRAP", "")) + [
+                NGINX, "-p", self.folder, "-c", self.path("nginx.conf"), "-e",
             self.path("error.log")] + list(arguments)
 
     def environment(self):
@@ -238,11 +240,14 @@ class Server:
     # Its processes.
 
     def workers_now(self):
+        """Its children that the log calls workers: a title would not be seen
+        under valgrind."""
         pid = self.process.pid
         path = "/proc/%d/task/%d/children" % (pid, pid)
         with open(path, encoding="ascii") as file:
-            found = [int(word) for word in file.read().split()]
-        return [p for p in found if b"worker process" in cmdline(p)]
+            children = file.read().split()
+        started = re.findall(r"start worker process (\d+)", self.log())
+        return [int(child) for child in children if child in started]
 
     def a_client_of_each_worker(self):
         """{pid: a client on a connection with that worker}."""
@@ -273,9 +278,14 @@ class Server:
 
     def reload(self):
         """HUP; back when the former workers have left."""
-        old = [(pid, os.pidfd_open(pid)) for pid in self.workers_now()]
+        old = {}
+        for pid in self.workers_now():
+            try:
+                old[pid] = os.pidfd_open(pid)
+            except ProcessLookupError:
+                pass  # it has left, and is about to be reaped
         self.process.send_signal(signal.SIGHUP)
-        for pid, descriptor in old:
+        for pid, descriptor in old.items():
             left = select.select([descriptor], [], [], PATIENCE * 2)[0]
             os.close(descriptor)
             if not left:
@@ -327,14 +337,3 @@ class Server:
     def wrong(self, what):
         return Wrong("nginx: %s\n%s\n%s" % (
             what, self.log()[-3000:], self.log("stderr")[-3000:]))
-
-
-def cmdline(pid):
-    try:
-        with open("/proc/%d/cmdline" % pid, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
-__all__ = ["Server", "Wrong", "request"]

@@ -61,6 +61,7 @@ class Reload(common.Case):
                   (self.sandbox.tokens["live"], 401), (None, 401)]
         load = [Caller(server, tokens) for _ in range(2)]
         for caller in load:
+            self.addCleanup(caller.stop)
             caller.start()
         sizes, held = [], []
         for _ in range(count("RELOADS", 20)):
@@ -237,17 +238,18 @@ def holdings(pid):
 
 
 class Caller(threading.Thread):
-    """Asks with each token by turns, over a fresh connection each time: one
-    that is kept ends with the worker, at whatever moment that is."""
+    """Asks with each token by turns, until something is wrong, over a fresh
+    connection each time: one that is kept ends with the worker, at whatever
+    moment that is."""
 
     def __init__(self, server, tokens):
-        super().__init__()
+        super().__init__(daemon=True)
         self.port, self.tokens = server.port[2], tokens
         self.asked, self.wrong = 0, []
         self.ending = threading.Event()
 
     def run(self):
-        while not self.ending.is_set():
+        while not (self.ending.is_set() or self.wrong):
             token, wanted = self.tokens[self.asked % len(self.tokens)]
             headers = [bearer(token)] if token else []
             try:
