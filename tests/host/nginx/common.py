@@ -2,6 +2,7 @@
 """What each test of the nginx module begins with."""
 
 import os
+import resource
 import sys
 import unittest
 
@@ -19,6 +20,11 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
+        # As many descriptors as may be had, for us and for nginx.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        cls.addClassCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,
+                            (soft, hard))
         cls.sandbox = Sandbox()
         cls.addClassCleanup(cls.sandbox.stop)
 

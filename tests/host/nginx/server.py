@@ -48,7 +48,6 @@ pid {folder}/nginx.pid;
 lock_file {folder}/nginx.lock;
 error_log {folder}/error.log {level};
 worker_processes {workers};
-worker_rlimit_nofile 16384;
 worker_shutdown_timeout 30s;
 {main}
 events {{
@@ -269,12 +268,11 @@ class Server:
         return found
 
     def rss(self):
-        """KiB of the master that are its own."""
-        with open("/proc/%d/smaps_rollup" % self.process.pid,
+        """KiB of memory that the master has, shared with its children or
+        not, beside files."""
+        with open("/proc/%d/status" % self.process.pid,
                   encoding="ascii") as file:
-            return sum(int(n) for n in re.findall(
-                r"^(?:Private_Dirty|Private_Clean):\s+(\d+)", file.read(),
-                re.M))
+            return int(re.search(r"^RssAnon:\s+(\d+)", file.read(), re.M)[1])
 
     def reload(self):
         """HUP; back when the former workers have left."""

@@ -7,11 +7,8 @@ MONIME_STORM (10000) how many requests come at once.
 """
 
 import os
-import re
-import resource
 import signal
 import subprocess
-import threading
 import time
 import unittest
 
@@ -49,14 +46,6 @@ ROOMY = 'check = { probes = 512; probe_rate = 10000; ttl = "10 min";' \
 
 
 class Load(common.Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        cls.addClassCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,
-                            (soft, hard))
-
     def setUp(self):
         self.sandbox.reset()
 

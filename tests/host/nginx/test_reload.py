@@ -35,8 +35,9 @@ HTTP = """
 PROFILE = 'provider = "monime"; space = "%s"; base_url = "%s"; check = {' \
     'probes = 512; probe_rate = 10000; ttl = "10 min"; timeout = "%s"; };'
 
-# What the master may hold more after many reloads than after ten, in KiB.
-SLACK = 256
+# What the master may hold more with each reload behind the tenth, in KiB, and
+# once: nginx without the module takes 0.8 itself.
+SLACK, ONCE = 1, 48
 
 
 class Reload(common.Case):
@@ -81,7 +82,8 @@ class Reload(common.Case):
         self.assertEqual(sums["monime_probes", "test/gateway", "ok"], 1)
         self.assertEqual(len([r for r in self.sandbox.requests() if r[
             "target"] != "/"]), 1)
-        self.assertLessEqual(sizes[-1] - sizes[9], SLACK, sizes)
+        self.assertLessEqual(sizes[-1] - sizes[9],
+                             ONCE + SLACK * len(sizes[10:]), sizes)
         self.assertEqual(held[-1], held[9], held)
 
     def test_refusals_and_counters_survive(self):
