@@ -85,6 +85,19 @@ ALLOWED = (
     "monime_check off;", "monime_status;",
 )
 
+# Directives with which nothing is ever authorized, and which of them is told.
+ON = "monime_profile test/bounded; monime_check on; monime_authorize on;"
+SAFE = "proxy_ssl_verify on; proxy_ssl_server_name on;" \
+    "proxy_ssl_trusted_certificate {ca};"
+IDLE = (
+    (ON + SAFE + "proxy_pass http://localhost;", '"https://"'),
+    (ON + SAFE.replace("verify on", "verify off") +
+     "proxy_pass https://localhost;", "proxy_ssl_verify"),
+    (ON + SAFE.replace("name on", "name off") +
+     "proxy_pass https://localhost;", "proxy_ssl_server_name"),
+    (ON + SAFE + "proxy_pass https://localhost; proxy_cache cache;", "cache"),
+)
+
 
 class Configuration(common.Case):
     def server_with(self, http, etc=None):
@@ -182,6 +195,20 @@ class Configuration(common.Case):
             with self.subTest(directives):
                 self.assert_taken(self.server_with(
                     "server { {tls} location / { %s } }" % directives, etc))
+
+    def test_directives_without_effect_are_warned_of(self):
+        etc = self.etc_with_profiles()
+        http = "proxy_cache_path {folder}/cache keys_zone=cache:1m;" \
+            "server { {tls} location / { %s } }"
+        for directives, words in IDLE:
+            with self.subTest(directives):
+                said = self.assert_taken(self.server_with(http % directives,
+                                                          etc))
+                self.assertRegex(said, r"\[warn\].*monime_authorize.*" +
+                                 re.escape(words))
+        said = self.assert_taken(self.server_with(http % (
+            ON + SAFE + "proxy_pass https://localhost;"), etc))
+        self.assertNotIn("monime_authorize", said)
 
     def test_authorize_and_check_may_come_from_different_levels(self):
         etc = self.etc_with_profiles()
