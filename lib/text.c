@@ -45,26 +45,59 @@ reserve(struct mn_text *t, size_t len)
 	return true;
 }
 
+char *
+mn_text_grow(struct mn_text *t, size_t len)
+{
+	char *s;
+
+	if (!reserve(t, len))
+		return NULL;
+	s = t->s + t->len;
+	t->len += len;
+	t->s[t->len] = '\0';
+	return s;
+}
+
 void
 mn_text_put(struct mn_text *t, const void *bytes, size_t len)
 {
-	if (!reserve(t, len))
-		return;
-	if (len > 0)
-		memcpy(t->s + t->len, bytes, len);
-	t->len += len;
-	t->s[t->len] = '\0';
+	char *s = mn_text_grow(t, len);
+
+	if (s != NULL && len > 0)
+		memcpy(s, bytes, len);
+}
+
+void
+mn_text_put_string(struct mn_text *t, const char *s)
+{
+	mn_text_put(t, s, strlen(s) + 1);
+}
+
+void
+mn_text_expect(struct mn_text *t, size_t len)
+{
+	(void)reserve(t, len);
 }
 
 void
 mn_text_vadd(struct mn_text *t, const char *fmt, va_list ap)
 {
 	va_list again;
+	size_t room;
 	int len;
 
+	/* Most texts fit into what is there: to print once is enough. */
+	if (!reserve(t, 0))
+		return;
+	room = t->size - t->len;
 	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, again);
+	len = vsnprintf(t->s + t->len, room, fmt, again);
 	va_end(again);
+	if (len >= 0 && (size_t)len < room && (size_t)len <= t->max - t->len) {
+		t->len += (size_t)len;
+		return;
+	}
+	t->s[t->len] = '\0';
 	if (len < 0 || !reserve(t, (size_t)len)) {
 		t->failed = true;
 		return;
@@ -259,12 +292,19 @@ bool
 mn_text_made_of(const char *s, size_t len, const char *set, size_t min,
     size_t max)
 {
+	uint64_t in[4] = { 0 };		/* a bit for each byte */
+	unsigned char c;
 	size_t i;
 
 	if (len < min || len > max)
 		return false;
+	for (; *set != '\0'; set++) {
+		c = (unsigned char)*set;
+		in[c / 64] |= UINT64_C(1) << c % 64;
+	}
 	for (i = 0; i < len; i++) {
-		if (s[i] == '\0' || strchr(set, s[i]) == NULL)
+		c = (unsigned char)s[i];
+		if ((in[c / 64] & UINT64_C(1) << c % 64) == 0)
 			return false;
 	}
 	return true;

@@ -29,6 +29,15 @@ struct mn_text {
 #define MN_TEXT_INIT(limit)	{ .max = (limit) }
 
 void mn_text_put(struct mn_text *t, const void *bytes, size_t len);
+
+/* A string and its NUL, which counts. */
+void mn_text_put_string(struct mn_text *t, const char *s);
+
+/* Append len bytes that the caller is to fill in; NULL: they do not fit. */
+char *mn_text_grow(struct mn_text *t, size_t len);
+
+/* So many bytes are expected: get memory once for them all. */
+void mn_text_expect(struct mn_text *t, size_t len);
 void mn_text_add(struct mn_text *t, const char *fmt, ...)
     __attribute__((__format__(__printf__, 2, 3)));
 void mn_text_vadd(struct mn_text *t, const char *fmt, va_list ap)

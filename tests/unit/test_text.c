@@ -110,6 +110,86 @@ test_nul_bytes_are_kept_and_counted(void **state)
 }
 
 static void
+test_string_is_put_with_the_nul_that_ends_it(void **state)
+{
+	struct mn_text t = MN_TEXT_INIT(6);
+
+	(void)state;
+	mn_text_put_string(&t, "ab");
+	mn_text_put_string(&t, "");
+	assert_int_equal(t.len, 4);
+	assert_memory_equal(t.s, "ab\0\0", 5);
+	mn_text_put_string(&t, "c");
+	assert_false(t.failed);
+	mn_text_put_string(&t, "");
+	assert_true(t.failed);
+	assert_int_equal(t.len, 6);
+	assert_memory_equal(t.s, "ab\0\0c\0", 7);
+	mn_text_free(&t);
+}
+
+static void
+test_what_grows_is_the_callers_to_fill_in(void **state)
+{
+	struct mn_text t = MN_TEXT_INIT(5);
+	char *s;
+
+	(void)state;
+	mn_text_put(&t, "a", 1);
+	s = mn_text_grow(&t, 4);
+	assert_ptr_equal(s, t.s + 1);
+	memcpy(s, "bcde", 4);
+	assert_int_equal(t.len, 5);
+	assert_string_equal(mn_text_get(&t), "abcde");
+	assert_null(mn_text_grow(&t, 1));
+	assert_true(t.failed);
+	assert_string_equal(mn_text_get(&t), "abcde");
+	mn_text_free(&t);
+}
+
+static void
+test_what_is_expected_stays_where_it_is(void **state)
+{
+	struct mn_text t = MN_TEXT_INIT(1000);
+	const char *s;
+	int i;
+
+	(void)state;
+	mn_text_expect(&t, 1000);
+	s = mn_text_get(&t);
+	assert_string_equal(s, "");
+	for (i = 0; i < 1000; i++)
+		mn_text_put(&t, "x", 1);
+	assert_ptr_equal(mn_text_get(&t), s);
+	assert_false(t.failed);
+	mn_text_free(&t);
+}
+
+/* Whatever there is of memory and of the limit, it is all there or not. */
+static void
+test_formatted_text_is_whole_wherever_it_ends(void **state)
+{
+	char long_text[200];
+	struct mn_text t;
+	int before, n;
+
+	(void)state;
+	memset(long_text, 'y', sizeof(long_text));
+	for (before = 0; before < 140; before++) {
+		for (n = 0; n < 140; n++) {
+			t = (struct mn_text)MN_TEXT_INIT(150);
+			mn_text_add(&t, "%.*s", before, long_text);
+			mn_text_add(&t, "%.*s", n, long_text);
+			assert_true(t.failed == (before + n > 150));
+			assert_int_equal(t.len, before +
+			    (before + n > 150 ? 0 : n));
+			assert_int_equal(strlen(mn_text_get(&t)), t.len);
+			mn_text_free(&t);
+		}
+	}
+}
+
+static void
 test_growth_keeps_every_byte(void **state)
 {
 	struct mn_text t = MN_TEXT_INIT(100000);
@@ -484,6 +564,11 @@ main(void)
 		cmocka_unit_test(
 		    test_freed_buffer_can_be_used_again_within_its_limit),
 		cmocka_unit_test(test_nul_bytes_are_kept_and_counted),
+		cmocka_unit_test(test_string_is_put_with_the_nul_that_ends_it),
+		cmocka_unit_test(test_what_grows_is_the_callers_to_fill_in),
+		cmocka_unit_test(test_what_is_expected_stays_where_it_is),
+		cmocka_unit_test(
+		    test_formatted_text_is_whole_wherever_it_ends),
 		cmocka_unit_test(test_growth_keeps_every_byte),
 		cmocka_unit_test(test_escape_shows_what_is_not_printable),
 		cmocka_unit_test(test_escape_is_never_cut_in_two),
