@@ -15,11 +15,18 @@
 #include "abi.h"
 #include "banned.h"
 
+#define HEAD_USUAL	500	/* bytes of a head that most do not pass */
+
 struct mn_easy {
 	CURL *curl;
 	struct mn_transfer *transfer;
 	const struct mn_wire_config *config;
 	bool (*started)(struct mn_transfer *, int port);
+	/* As it was left: each option costs something to set. */
+	const char *url;	/* NULL: another than the origin */
+	bool get;
+	bool fresh;
+	int64_t connect_timeout;
 	/*
 	 * The list of header lines in our own nodes: the lines hold tokens,
 	 * and curl_slist_append() would copy them.
@@ -80,20 +87,37 @@ mn_transfer_header_at(const struct mn_text *head, size_t i,
 	return NULL;
 }
 
-const char *
-mn_transfer_header(const struct mn_text *head, const char *name)
+void
+mn_transfer_headers(const struct mn_text *head, const char *const *name,
+    const char **value, size_t n)
 {
 	const char *s = mn_text_get(head);
 	const char *end = s + head->len;
 	const char *v;
+	size_t i, len;
 
-	while (s < end) {
-		v = s + strlen(s) + 1;
-		if (mn_text_alike(s, name, SIZE_MAX))
-			return v;
-		s = v + strlen(v) + 1;
+	for (i = 0; i < n; i++)
+		value[i] = NULL;
+	for (; s < end; s = v + strlen(v) + 1) {
+		len = strlen(s);
+		v = s + len + 1;
+		for (i = 0; i < n; i++) {
+			/* Most differ in their first letter already. */
+			if (((*s ^ *name[i]) & ~('a' ^ 'A')) == 0 &&
+			    value[i] == NULL && strlen(name[i]) == len &&
+			    mn_text_alike(s, name[i], len))
+				value[i] = v;
+		}
 	}
-	return NULL;
+}
+
+const char *
+mn_transfer_header(const struct mn_text *head, const char *name)
+{
+	const char *value;
+
+	mn_transfer_headers(head, &name, &value, 1);
+	return value;
 }
 
 int64_t
@@ -164,6 +188,8 @@ add_header(struct mn_transfer *t, const char *line, size_t len)
 {
 	const char *colon = memchr(line, ':', len);
 	const char *value, *end = line + len;
+	size_t n;
+	char *s;
 
 	/* A line that begins with white space continues another: obsolete. */
 	if (colon == NULL || colon == line || *line == ' ' || *line == '\t')
@@ -177,10 +203,15 @@ add_header(struct mn_transfer *t, const char *line, size_t len)
 	while (end > value && (end[-1] == '\r' || end[-1] == '\n' ||
 	    end[-1] == ' ' || end[-1] == '\t'))
 		end--;
-	mn_text_put(&t->head, line, (size_t)(colon - line));
-	mn_text_put(&t->head, "", 1);
-	mn_text_put(&t->head, value, (size_t)(end - value));
-	mn_text_put(&t->head, "", 1);
+	n = (size_t)(colon - line);
+	len = (size_t)(end - value);
+	s = mn_text_grow(&t->head, n + 1 + len + 1);
+	if (s == NULL)
+		return;
+	memcpy(s, line, n);
+	s[n] = '\0';
+	memcpy(s + n + 1, value, len);
+	s[n + 1 + len] = '\0';
 }
 
 /* Lines of one or more heads (each 1xx has its own), and of trailers. */
@@ -201,6 +232,7 @@ on_header(char *line, size_t size, size_t len, void *arg)
 		if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
 			t->in_head = true;
 			mn_text_free(&t->head);
+			mn_text_expect(&t->head, HEAD_USUAL);
 		}
 		return len;
 	}
@@ -380,12 +412,17 @@ mn_transfer_of(struct mn_easy *k)
  * POST; else its GET.  The name on the wire is ours in every case.
  */
 static CURLcode
-set_method(CURL *c, const struct mn_transfer *t)
+set_method(struct mn_easy *k, const struct mn_transfer *t)
 {
+	bool get = strcmp(t->method, "GET") == 0 && t->body == NULL;
+	CURL *c = k->curl;
 	bool head = strcmp(t->method, "HEAD") == 0;
 	bool post = t->body != NULL || (t->method[0] == 'P');
 	CURLcode r;
 
+	if (get && k->get)
+		return CURLE_OK;
+	k->get = false;
 	if ((r = curl_easy_setopt(c, CURLOPT_NOBODY, head ? 1L : 0L)) !=
 	    CURLE_OK ||
 	    (r = curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST,
@@ -393,8 +430,11 @@ set_method(CURL *c, const struct mn_transfer *t)
 		return r;
 	if (head)
 		return CURLE_OK;
-	if (!post)
-		return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+	if (!post) {
+		r = curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+		k->get = get && r == CURLE_OK;
+		return r;
+	}
 	if ((r = curl_easy_setopt(c, CURLOPT_POST, 1L)) != CURLE_OK ||
 	    (r = curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
 	    (curl_off_t)t->len)) != CURLE_OK)
@@ -417,23 +457,48 @@ set_lines(struct mn_easy *k, const struct mn_transfer *t)
 	    t->lines > 0 ? &k->node[0] : NULL);
 }
 
+static CURLcode
+set_target(struct mn_easy *k, const struct mn_transfer *t)
+{
+	const char *url = t->url != NULL ? t->url : k->config->origin;
+	CURLcode r;
+
+	if (url != k->url &&
+	    (r = curl_easy_setopt(k->curl, CURLOPT_URL, url)) != CURLE_OK)
+		return r;
+	/* Only the origin stays where it is. */
+	k->url = t->url == NULL ? url : NULL;
+	return curl_easy_setopt(k->curl, CURLOPT_REQUEST_TARGET, t->target);
+}
+
+static CURLcode
+set_connection(struct mn_easy *k, const struct mn_transfer *t)
+{
+	CURLcode r = CURLE_OK;
+
+	if (t->connect_timeout != k->connect_timeout)
+		r = curl_easy_setopt(k->curl, CURLOPT_CONNECTTIMEOUT_MS,
+		    (long)t->connect_timeout);
+	if (r == CURLE_OK && t->fresh != k->fresh)
+		r = curl_easy_setopt(k->curl, CURLOPT_FRESH_CONNECT,
+		    t->fresh ? 1L : 0L);
+	if (r == CURLE_OK) {
+		k->connect_timeout = t->connect_timeout;
+		k->fresh = t->fresh;
+	}
+	return r;
+}
+
 bool
 mn_transfer_begin(struct mn_transfer *t, struct mn_easy *k)
 {
-	const char *url = t->url != NULL ? t->url : k->config->origin;
 	CURL *c = k->curl;
 
 	k->transfer = t;
 	k->problem[0] = '\0';
 	t->easy = k;
-	return set_method(c, t) == CURLE_OK && set_lines(k, t) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_REQUEST_TARGET, t->target) ==
-	    CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-	    (long)t->connect_timeout) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT,
-	    t->fresh ? 1L : 0L) == CURLE_OK &&
+	return set_method(k, t) == CURLE_OK && set_lines(k, t) == CURLE_OK &&
+	    set_target(k, t) == CURLE_OK && set_connection(k, t) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_HEADERDATA, t) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_PREREQDATA, t) == CURLE_OK &&
@@ -477,8 +542,8 @@ classify(const struct mn_transfer *t, CURLcode code)
 static bool
 is_open_ended(const struct mn_transfer *t, CURL *c)
 {
-	const char *coding = mn_transfer_header(&t->head, "Transfer-Encoding");
 	curl_off_t length = -1;
+	const char *coding;
 
 	if (strcmp(t->method, "HEAD") == 0 || t->status == 204 ||
 	    t->status == 304)
@@ -486,6 +551,7 @@ is_open_ended(const struct mn_transfer *t, CURL *c)
 	if (curl_easy_getinfo(c, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
 	    &length) == CURLE_OK && length >= 0)
 		return false;
+	coding = mn_transfer_header(&t->head, "Transfer-Encoding");
 	return coding == NULL || strcasestr(coding, "chunked") == NULL;
 }
 
@@ -518,7 +584,8 @@ mn_transfer_end(struct mn_transfer *t, int curlcode)
 		    k->problem : curl_easy_strerror(code));
 	/* Nothing of the transfer's may be left behind. */
 	(void)curl_easy_setopt(k->curl, CURLOPT_HTTPHEADER, NULL);
-	(void)curl_easy_setopt(k->curl, CURLOPT_POSTFIELDS, NULL);
+	if (!k->get)
+		(void)curl_easy_setopt(k->curl, CURLOPT_POSTFIELDS, NULL);
 	k->transfer = NULL;
 	t->easy = NULL;
 }

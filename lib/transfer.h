@@ -89,6 +89,10 @@ void mn_transfer_free(struct mn_transfer *t);
 /* The first header of that name, whatever its case, or NULL. */
 const char *mn_transfer_header(const struct mn_text *head, const char *name);
 
+/* The same for n names at once. */
+void mn_transfer_headers(const struct mn_text *head, const char *const *name,
+    const char **value, size_t n);
+
 /* Header i, or NULL past the last one. */
 const char *mn_transfer_header_at(const struct mn_text *head, size_t i,
     const char **value);

@@ -77,6 +77,42 @@ test_first_of_several_headers_counts(void **state)
 }
 
 static void
+test_headers_asked_for_together_are_those_asked_for_alone(void **state)
+{
+	static const char *const lines[] = {
+		"HTTP/1.1 200 OK\r\n", "X-Abc: 1\r\n", "x-ab: 2\r\n",
+		"y-ab: 3\r\n", "X-AB: 4\r\n", "x-abd: 5\r\n", "\r\n", NULL
+	};
+	static const char *const names[] = {
+		"X-Ab", "Y-AB", "X", "X-Abc", "8-ab", "", "x-ab"
+	};
+	const char *value[ROWS(names)], *alone;
+	struct mn_transfer t;
+	size_t i;
+
+	(void)state;
+	mn_transfer_init(&t);
+	mn_transfer_headers(&t.head, names, value, ROWS(names));
+	for (i = 0; i < ROWS(names); i++)
+		assert_null(value[i]);
+	feed(&t, lines);
+	mn_transfer_headers(&t.head, names, value, ROWS(names));
+	for (i = 0; i < ROWS(names); i++) {
+		alone = mn_transfer_header(&t.head, names[i]);
+		ROW(alone == value[i], "%s", names[i]);
+	}
+	assert_string_equal(value[0], "2");
+	assert_string_equal(value[1], "3");
+	assert_null(value[2]);
+	assert_string_equal(value[3], "1");
+	assert_null(value[4]);
+	assert_null(value[5]);
+	assert_string_equal(value[6], "2");
+	end_rows();
+	mn_transfer_free(&t);
+}
+
+static void
 test_headers_are_counted_in_their_order(void **state)
 {
 	static const char *const lines[] = {
@@ -477,6 +513,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header_is_found_whatever_its_case),
 		cmocka_unit_test(test_first_of_several_headers_counts),
+		cmocka_unit_test(
+		    test_headers_asked_for_together_are_those_asked_for_alone),
 		cmocka_unit_test(test_headers_are_counted_in_their_order),
 		cmocka_unit_test(test_white_space_around_a_value_goes),
 		cmocka_unit_test(test_line_that_is_no_header_is_left_out),
