@@ -170,7 +170,7 @@ LDFLAGS_test_resolve = -Wl,--wrap=curl_version_info
 # They include the file of lib/ whose static functions they test.
 LDFLAGS_test_transfer = -Wl,-z,muldefs
 LDFLAGS_test_metrics = -Wl,-z,muldefs -Wl,--export-dynamic
-LDFLAGS_test_attack_call = -Wl,--wrap=malloc
+LDFLAGS_test_attack_call = -Wl,--wrap=malloc,--wrap=strdup
 
 # Their clock_gettime() is the library's, too: living.h.
 LDFLAGS_test_oauth2 = -Wl,--export-dynamic

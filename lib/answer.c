@@ -339,13 +339,29 @@ mn_answer_object(const struct mn_parameter *parameters, size_t n,
 	return s != NULL && !out->failed;
 }
 
+/* The same for one that comes with every answer. */
+static bool
+is_id(const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (!(s[i] >= 'a' && s[i] <= 'z') &&
+		    !(s[i] >= '0' && s[i] <= '9') &&
+		    !(s[i] >= 'A' && s[i] <= 'Z') && s[i] != '_' &&
+		    s[i] != '-')
+			return false;
+	}
+	return len > 0 && len <= MN_ANSWER_WORD;
+}
+
 bool
 mn_answer_id(const char *value, char id[MN_ANSWER_WORD + 1])
 {
 	size_t len = strlen(value);
 
 	id[0] = '\0';
-	if (!mn_text_made_of(value, len, ID, 1, MN_ANSWER_WORD))
+	if (!is_id(value, len))
 		return false;
 	memcpy(id, value, len + 1);
 	return true;

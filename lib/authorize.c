@@ -77,8 +77,8 @@ prepare(struct monime_call *call, const char *method, const char *url)
 	const struct mn_edition *e = call->edition;
 	int r;
 
-	mn_call_fact(call, "source", "local");
-	mn_call_fact(call, "environment", "%s",
+	mn_call_fact_word(call, "source", "local");
+	mn_call_fact_word(call, "environment",
 	    mn_profile_environment(e->profile->environment));
 	note_terms(call);
 	if (method == NULL || url == NULL)

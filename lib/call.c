@@ -254,44 +254,77 @@ mn_call_sleep(struct monime_call *call, int64_t ms,
 		next(call);
 }
 
+static bool
+is_named(const struct mn_fact *f, const char *name)
+{
+	/* Most differ in their first letter already. */
+	return f->name[0] == name[0] && strcmp(f->name, name) == 0;
+}
+
 /* Forget fact i; another one takes its place. */
 static void
 drop_fact(struct monime_call *call, size_t i)
 {
-	mn_text_free(&call->fact[i].value);
+	free(call->fact[i].own);
 	call->fact[i] = call->fact[--call->facts];
+}
+
+/* own, or NULL for a word: what is to be freed with it. */
+static void
+set_fact(struct monime_call *call, const char *name, const char *value,
+    char *own)
+{
+	size_t i;
+
+	for (i = 0; i < call->facts; i++) {
+		if (is_named(&call->fact[i], name))
+			break;
+	}
+	if (call->fact == NULL)
+		call->fact = malloc(MN_CALL_FACTS * sizeof(*call->fact));
+	if (i == MN_CALL_FACTS || call->fact == NULL) {
+		free(own);
+		return;
+	}
+	if (i < call->facts)
+		free(call->fact[i].own);
+	else
+		call->facts++;
+	call->fact[i].name = name;
+	call->fact[i].value = value;
+	call->fact[i].own = own;
+	/* What is not told is no lie, as the former value would be. */
+	if (value == NULL)
+		drop_fact(call, i);
 }
 
 void
 mn_call_fact(struct monime_call *call, const char *name, const char *fmt, ...)
 {
-	struct mn_text *value;
-	size_t i;
+	struct mn_text text = MN_TEXT_INIT(FACT_MAX);
 	va_list ap;
 
-	for (i = 0; i < call->facts; i++) {
-		if (strcmp(call->fact[i].name, name) == 0)
-			break;
-	}
-	if (i == MN_CALL_FACTS)
-		return;
-	if (call->fact == NULL)
-		call->fact = calloc(MN_CALL_FACTS, sizeof(*call->fact));
-	if (call->fact == NULL)
-		return;
-	value = &call->fact[i].value;
-	if (i == call->facts) {
-		*value = (struct mn_text)MN_TEXT_INIT(FACT_MAX);
-		call->fact[call->facts++].name = name;
-	}
-	/* In the memory of the former one, where "executed" always fits. */
-	value->len = 0;
 	va_start(ap, fmt);
-	mn_text_vadd(value, fmt, ap);
+	mn_text_vadd(&text, fmt, ap);
 	va_end(ap);
-	/* What is not told is no lie, as the former value would be. */
-	if (value->failed || value->s == NULL)
-		drop_fact(call, i);
+	if (text.failed)
+		mn_text_free(&text);
+	set_fact(call, name, text.s, text.s);
+}
+
+void
+mn_call_fact_copy(struct monime_call *call, const char *name, const char *s)
+{
+	char *own = strdup(s);
+
+	set_fact(call, name, own, own);
+}
+
+void
+mn_call_fact_word(struct monime_call *call, const char *name,
+    const char *word)
+{
+	set_fact(call, name, word, NULL);
 }
 
 /* What an earlier attempt's answer told does not hold for the next one. */
@@ -306,7 +339,7 @@ forget_answer(struct monime_call *call)
 
 	for (i = 0; i < call->facts; i++) {
 		for (j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
-			if (strcmp(call->fact[i].name, names[j]) != 0)
+			if (!is_named(&call->fact[i], names[j]))
 				continue;
 			drop_fact(call, i--);
 			break;
@@ -372,8 +405,8 @@ mn_call_copy(struct monime_call *call, const struct monime_call *from)
 	size_t i;
 
 	for (i = 0; i < from->facts; i++)
-		mn_call_fact(call, from->fact[i].name, "%s",
-		    mn_text_get(&from->fact[i].value));
+		mn_call_fact_copy(call, from->fact[i].name,
+		    from->fact[i].value);
 	if (from->error.text.len > 0)
 		(void)mn_error_add(&call->error, from->result, "%s",
 		    mn_error_get(&from->error));
@@ -477,29 +510,32 @@ static void
 note_headers(struct monime_call *call, struct mn_answer_error *error)
 {
 	const struct mn_provider *v = call->edition->provider;
-	const struct mn_text *head = &call->transfer.head;
+	const char *name[] = {
+		"Monime-Cache", "Monime-Rate-Limit", "Retry-After",
+		v->request_id_header
+	};
+	enum { CACHE, LIMIT, RETRY, ID, ALL };
 	char id[MN_ANSWER_WORD + 1];
-	const char *s;
+	const char *s[ALL];
 
-	if (v->request_id_header != NULL)
-		s = mn_transfer_header(head, v->request_id_header);
-	else
-		s = error->id;
-	if (s != NULL && mn_answer_id(s, id))
-		mn_call_fact(call, "request-id", "%s", id);
-	s = mn_transfer_header(head, "Monime-Cache");
-	if (s != NULL)
-		mn_call_fact(call, "replayed", "%s",
-		    strcmp(s, "irc") == 0 ? "yes" : "no");
-	s = mn_transfer_header(head, "Monime-Rate-Limit");
-	if (s != NULL && mn_answer_id(s, id))
-		mn_call_fact(call, "rate-limit", "%s", id);
+	mn_transfer_headers(&call->transfer.head, name, s,
+	    v->request_id_header != NULL ? ALL : ID);
+	if (v->request_id_header == NULL)
+		s[ID] = error->id;
+	if (s[ID] != NULL && mn_answer_id(s[ID], id))
+		mn_call_fact_copy(call, "request-id", id);
+	if (s[CACHE] != NULL)
+		mn_call_fact_word(call, "replayed",
+		    strcmp(s[CACHE], "irc") == 0 ? "yes" : "no");
+	if (s[LIMIT] != NULL && mn_answer_id(s[LIMIT], id))
+		mn_call_fact_copy(call, "rate-limit", id);
 	if (call->transfer.status == 429)
-		mn_metrics_limited(call, s);
-	s = mn_transfer_header(head, "Retry-After");
-	if (s != NULL)
-		call->retry_after = mn_retry_after(s, mn_transfer_date(s));
-	if (s != NULL && call->retry_after >= 0)
+		mn_metrics_limited(call, s[LIMIT]);
+	if (s[RETRY] == NULL)
+		return;
+	call->retry_after = mn_retry_after(s[RETRY],
+	    mn_transfer_date(s[RETRY]));
+	if (call->retry_after >= 0)
 		mn_call_fact(call, "retry-after", "%lld",
 		    (long long)call->retry_after);
 }
@@ -510,8 +546,8 @@ fact(const struct monime_call *call, const char *name)
 	size_t i;
 
 	for (i = 0; i < call->facts; i++) {
-		if (strcmp(call->fact[i].name, name) == 0)
-			return mn_text_get(&call->fact[i].value);
+		if (is_named(&call->fact[i], name))
+			return call->fact[i].value;
 	}
 	return NULL;
 }
@@ -552,12 +588,12 @@ mn_call_outcome(struct monime_call *call)
 		[MN_WIRE_SYS] = MONIME_ESYS,
 	};
 	struct mn_transfer *t = &call->transfer;
-	struct mn_answer_error error = { .reason = "" };
+	struct mn_answer_error error;
 	int code;
 
 	forget_answer(call);
 	call->status = t->status;
-	mn_call_fact(call, "source", "network");
+	mn_call_fact_word(call, "source", "network");
 	if (t->wire != MN_WIRE_ANSWER) {
 		code = codes[t->wire];
 		/* Ours, but it was sent: what counts is that nobody knows. */
@@ -568,14 +604,15 @@ mn_call_outcome(struct monime_call *call)
 		    t->problem);
 	}
 	code = mn_retry_code(t->status);
+	error.reason[0] = error.message[0] = error.id[0] = '\0';
 	if (code != MONIME_OK)
 		mn_answer_error(mn_text_get(&t->content), t->content.len,
 		    &error);
 	note_headers(call, &error);
 	if (error.reason[0] != '\0')
-		mn_call_fact(call, "reason", "%s", error.reason);
+		mn_call_fact_copy(call, "reason", error.reason);
 	if (error.message[0] != '\0')
-		mn_call_fact(call, "message", "%s", error.message);
+		mn_call_fact_copy(call, "message", error.message);
 	return code == MONIME_OK ? code : explain(call, code);
 }
 
@@ -600,11 +637,11 @@ static void
 note_test(struct monime_call *call, const struct mn_token_test *test)
 {
 	if (test->version[0] != '\0')
-		mn_call_fact(call, "api-version", "%s", test->version);
+		mn_call_fact_copy(call, "api-version", test->version);
 	if (test->release[0] != '\0')
-		mn_call_fact(call, "api-release", "%s", test->release);
+		mn_call_fact_copy(call, "api-release", test->release);
 	if (test->deprecated_told)
-		mn_call_fact(call, "api-deprecated", "%s",
+		mn_call_fact_word(call, "api-deprecated",
 		    test->deprecated ? "yes" : "no");
 	/* The version of a presented token is its owner's affair. */
 	if (test->deprecated && call->credential != NULL)
@@ -612,9 +649,9 @@ note_test(struct monime_call *call, const struct mn_token_test *test)
 	if (test->deprecated_told && call->credential != NULL)
 		mn_metrics_deprecated(call->m, test->deprecated);
 	if (test->country[0] != '\0')
-		mn_call_fact(call, "origin-country", "%s", test->country);
+		mn_call_fact_copy(call, "origin-country", test->country);
 	if (test->address[0] != '\0')
-		mn_call_fact(call, "origin-address", "%s", test->address);
+		mn_call_fact_copy(call, "origin-address", test->address);
 }
 
 int
@@ -643,7 +680,7 @@ mn_call_token_test(struct monime_call *call, struct mn_token_test *test)
 		return mn_error_add(&call->error, MONIME_EDENIED,
 		    "%s: %s", origin, m->provider->unauthorized);
 	if (strcmp(test->environment, ours) == 0) {
-		mn_call_fact(call, "environment", "%s", ours);
+		mn_call_fact_word(call, "environment", ours);
 		return MONIME_OK;
 	}
 	if (strcmp(test->environment, "test") != 0 &&
@@ -651,7 +688,7 @@ mn_call_token_test(struct monime_call *call, struct mn_token_test *test)
 		return mn_error_add(&call->error, MONIME_EPROTO,
 		    "%s: status.environment is neither \"test\" nor \"live\"",
 		    origin);
-	mn_call_fact(call, "environment", "%s", test->environment);
+	mn_call_fact_copy(call, "environment", test->environment);
 	return mn_error_add(&call->error, MONIME_EENVIRONMENT,
 	    "%s: a %s token where %s is meant", origin, test->environment,
 	    ours);
@@ -848,6 +885,7 @@ free_rest(struct monime_call *call)
 		mn_credential_free(call->tried[i]);
 	mn_text_free(&call->fetch.body);
 	mn_text_free(&call->fetch.line);
+	free(call->fetch.told_text);
 	if (call->verb != NULL)
 		call->verb_free(call->verb);
 	mn_edition_free(call->edition);
@@ -859,7 +897,7 @@ mn_call_free(struct monime_call *call)
 	size_t i;
 
 	for (i = 0; i < call->facts; i++)
-		mn_text_free(&call->fact[i].value);
+		free(call->fact[i].own);
 	free(call->fact);
 	mn_text_free(&call->head);
 	mn_text_free(&call->body);

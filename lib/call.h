@@ -59,7 +59,8 @@ struct monime {
 
 struct mn_fact {
 	const char *name;
-	struct mn_text value;
+	const char *value;
+	char *own;		/* the same where it has to be freed */
 };
 
 struct monime_call {
@@ -160,9 +161,16 @@ void mn_call_copy(struct monime_call *call, const struct monime_call *from);
 void mn_call_log(struct monime *m, const char *name, int result,
     const char *text);
 
-/* Note a fact; name is static.  A later one of that name replaces it. */
+/*
+ * Note a fact: a text, a copy of one, or a word that is static, as all names
+ * are.  A later one of that name replaces it.
+ */
 void mn_call_fact(struct monime_call *call, const char *name,
     const char *fmt, ...) __attribute__((__format__(__printf__, 3, 4)));
+void mn_call_fact_copy(struct monime_call *call, const char *name,
+    const char *s);
+void mn_call_fact_word(struct monime_call *call, const char *name,
+    const char *word);
 
 /*
  * The deadline counts from here.  False: memory is short, and the call has

@@ -195,8 +195,8 @@ tell(struct mn_oauth2 *o, const struct monime_call *by, int code,
 		o->waiting = call->fetch.next_waiting;
 		call->fetch.waiting = false;
 		call->fetch.told = code;
-		(void)snprintf(call->fetch.told_text,
-		    sizeof(call->fetch.told_text), "%s", text);
+		free(call->fetch.told_text);
+		call->fetch.told_text = strdup(text);
 		if (token != NULL) {
 			mn_credential_free(call->credential);
 			call->credential = mn_credential_keep(token);
@@ -246,7 +246,8 @@ on_told(void *arg)
 		break;
 	default:
 		(void)mn_call_finish(call, call->fetch.told, "%s",
-		    call->fetch.told_text);
+		    call->fetch.told_text != NULL ? call->fetch.told_text :
+		    monime_strerror(call->fetch.told));
 	}
 }
 
@@ -611,6 +612,7 @@ get(struct monime_call *call)
 	struct mn_oauth2 *o = call->edition->oauth2;
 	int64_t now = mn_loop_now(call->loop), left;
 	const bool hosted = call->event.link != NULL;
+	char text[MN_OAUTH2_TEXT];
 	bool good, late, refused;
 
 	(void)pthread_mutex_lock(&o->lock);
@@ -625,15 +627,14 @@ get(struct monime_call *call)
 		return;
 	}
 	if (!good && refused) {
-		(void)snprintf(call->fetch.told_text,
-		    sizeof(call->fetch.told_text), "%s", o->refused_text);
+		(void)snprintf(text, sizeof(text), "%s", o->refused_text);
 		call->fetch.told = o->refused_code;
 		left = o->refused_until - now;
 		(void)pthread_mutex_unlock(&o->lock);
 		mn_metrics_count(call->m, MN_COUNT_BENCHED, 0, 0);
 		(void)mn_call_finish(call, call->fetch.told,
 		    "%s (remembered: not asked again for %lld s)",
-		    call->fetch.told_text, (long long)(left + 999) / 1000);
+		    text, (long long)(left + 999) / 1000);
 		return;
 	}
 	/*

@@ -33,7 +33,7 @@ struct mn_token_fetch {
 	struct monime_call *next_waiting;
 	struct mn_waiter waiter;
 	int told;			/* what came of it */
-	char told_text[MN_OAUTH2_TEXT];
+	char *told_text;		/* NULL: memory was short */
 
 	bool ours;			/* this call fetches */
 	bool early;			/* the old token is still good */

@@ -3,6 +3,7 @@
 /* monime_request(): one API request with the profile's own credential. */
 
 #define _GNU_SOURCE
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,16 +11,16 @@
 
 #include "banned.h"
 
+#define TEXT_USUAL	120	/* bytes of what most send but the body */
+
 struct request {
-	char *method;
-	char *path;
-	char *lines[MN_HEADERS_MAX];	/* the caller's, as they are sent */
-	size_t nlines;
+	struct mn_text text;		/* all of these, a NUL behind each: */
+	const char *method;
+	const char *path;
+	const char *ours;		/* header lines, up to */
+	const char *theirs;		/* those that the caller gave */
 	void *body;
 	size_t len;
-	struct mn_text space;		/* header lines of ours */
-	struct mn_text version;
-	struct mn_text key;
 	bool accept;
 	bool content_type;
 	bool safe;			/* GET, HEAD */
@@ -31,28 +32,13 @@ struct request {
 };
 
 static void
-drop(char *s)
-{
-	if (s != NULL)
-		mn_secret_wipe(s, strlen(s));
-	free(s);
-}
-
-static void
 request_free(void *p)
 {
 	struct request *q = p;
-	size_t i;
 
-	free(q->method);
-	drop(q->path);
-	for (i = 0; i < q->nlines; i++)
-		drop(q->lines[i]);
+	mn_text_free(&q->text);
 	mn_secret_wipe(q->body, q->len);
 	free(q->body);
-	mn_text_free(&q->space);
-	mn_text_free(&q->version);
-	mn_text_free(&q->key);
 	free(q);
 }
 
@@ -68,7 +54,18 @@ note_executed(struct monime_call *call, enum mn_executed executed)
 		[MN_EXECUTED_UNKNOWN] = "unknown",
 	};
 
-	mn_call_fact(call, "executed", "%s", words[executed]);
+	mn_call_fact_word(call, "executed", words[executed]);
+}
+
+static void
+note_attempts(struct monime_call *call, int n)
+{
+	static const char *const few[] = { "0", "1", "2", "3" };
+
+	if ((size_t)n < sizeof(few) / sizeof(few[0]))
+		mn_call_fact_word(call, "attempts", few[n]);
+	else
+		mn_call_fact(call, "attempts", "%d", n);
 }
 
 /*
@@ -129,21 +126,26 @@ answered(struct monime_call *call)
 	mn_call_sleep(call, delay, attempt);
 }
 
+/* Strings that stand one behind the other. */
+static size_t
+add_lines(struct mn_transfer *t, size_t n, const char *line, const char *end)
+{
+	for (; line < end; line += strlen(line) + 1)
+		t->line[n++] = line;
+	return n;
+}
+
 /* The header lines, the credential's first. */
 static void
 fill(struct monime_call *call)
 {
 	struct request *q = call->verb;
 	struct mn_transfer *t = &call->transfer;
-	size_t n = 0, i;
+	const char *end = mn_text_get(&q->text) + q->text.len;
+	size_t n = 0;
 
 	t->line[n++] = mn_secret_get(call->credential->header);
-	if (q->space.len > 0)
-		t->line[n++] = mn_text_get(&q->space);
-	if (q->version.len > 0)
-		t->line[n++] = mn_text_get(&q->version);
-	if (q->key.len > 0)
-		t->line[n++] = mn_text_get(&q->key);
+	n = add_lines(t, n, q->ours, q->theirs);
 	if (!q->accept)
 		t->line[n++] = "Accept: application/json";
 	/* libcurl would name a form, and wait for a 100. */
@@ -152,9 +154,7 @@ fill(struct monime_call *call)
 		    "Content-Type: application/json" : "Content-Type:";
 	if (q->body != NULL)
 		t->line[n++] = "Expect:";
-	for (i = 0; i < q->nlines; i++)
-		t->line[n++] = q->lines[i];
-	t->lines = n;
+	t->lines = add_lines(t, n, q->theirs, end);
 }
 
 static void
@@ -171,7 +171,7 @@ attempt(struct monime_call *call)
 		return;
 	}
 	q->attempts++;
-	mn_call_fact(call, "attempts", "%d", q->attempts);
+	note_attempts(call, q->attempts);
 	t->url = NULL;
 	t->method = q->method;
 	t->target = q->path;
@@ -206,47 +206,74 @@ begin(struct monime_call *call)
 	mn_call_credential(call, false, with_credential);
 }
 
+static void
+put_line(struct mn_text *t, const char *name, const char *value)
+{
+	mn_text_put(t, name, strlen(name));
+	mn_text_put(t, ": ", 2);
+	mn_text_put_string(t, value);
+}
+
+static void
+put_ours(struct mn_text *t, const struct mn_edition *m,
+    const struct mn_guarded *g)
+{
+	const struct mn_profile *p = m->profile;
+
+	if (p->space != NULL && !g->space)
+		put_line(t, m->provider->space_header, p->space);
+	if (p->version != NULL && !g->version)
+		put_line(t, m->provider->version_header, p->version);
+	if (g->key != NULL)
+		put_line(t, m->provider->key_header, g->key);
+}
+
+static void
+put_theirs(struct mn_text *t, const char *const *headers)
+{
+	size_t i;
+
+	for (i = 0; headers != NULL && headers[i] != NULL; i++) {
+		/* Its value is sent under the provider's own name. */
+		if (!mn_text_alike(headers[i], "Idempotency-Key:", 16))
+			mn_text_put_string(t, headers[i]);
+	}
+}
+
 /* Copies of what the caller gave, and the lines that are ours to add. */
 static bool
 copy(struct request *q, const struct mn_edition *m, const char *method,
     const char *path, const char *const *headers, const void *body,
-    size_t len, const struct mn_guarded *g, const char *key)
+    size_t len, const struct mn_guarded *g)
 {
-	const struct mn_profile *p = m->profile;
-	size_t i;
+	struct mn_text *t = &q->text;
+	size_t theirs;
 
-	q->space.max = q->version.max = q->key.max = MN_VALUE_MAX;
 	q->safe = (g->method & MN_SAFE_METHODS) != 0;
 	q->accept = g->accept;
 	q->content_type = g->content_type;
-	q->method = strdup(method);
-	q->path = strdup(path);
+	q->keyed = g->key != NULL;
 	if (body != NULL) {
 		q->body = malloc(len > 0 ? len : 1);
 		if (q->body != NULL && len > 0)
 			memcpy(q->body, body, len);
 		q->len = len;
 	}
-	for (i = 0; headers != NULL && headers[i] != NULL; i++) {
-		/* Its value is sent under the provider's own name. */
-		if (mn_text_alike(headers[i], "Idempotency-Key:", 16))
-			continue;
-		q->lines[q->nlines] = strdup(headers[i]);
-		if (q->lines[q->nlines++] == NULL)
-			return false;
-	}
-	if (p->space != NULL && !g->space)
-		mn_text_add(&q->space, "%s: %s", m->provider->space_header,
-		    p->space);
-	if (p->version != NULL && !g->version)
-		mn_text_add(&q->version, "%s: %s",
-		    m->provider->version_header, p->version);
-	if (key != NULL)
-		mn_text_add(&q->key, "%s: %s", m->provider->key_header, key);
-	q->keyed = key != NULL;
-	return q->method != NULL && q->path != NULL &&
-	    (body == NULL || q->body != NULL) && !q->space.failed &&
-	    !q->version.failed && !q->key.failed;
+	t->max = SIZE_MAX / 2;	/* the guard has set narrower limits */
+	mn_text_expect(t, TEXT_USUAL);
+	mn_text_put_string(t, method);
+	mn_text_put_string(t, path);
+	put_ours(t, m, g);
+	theirs = t->len;
+	put_theirs(t, headers);
+	if (t->failed)
+		return false;
+	/* It stays where it is from here on. */
+	q->method = mn_text_get(t);
+	q->path = q->method + strlen(method) + 1;
+	q->ours = q->path + strlen(path) + 1;
+	q->theirs = q->method + theirs;
+	return body == NULL || q->body != NULL;
 }
 
 /* Everything up to the first byte that is sent; a result, or EPENDING. */
@@ -260,10 +287,10 @@ prepare(struct monime_call *call, const char *method, const char *path,
 	struct request *q;
 	int r;
 
-	mn_call_fact(call, "source", "local");
-	mn_call_fact(call, "environment", "%s",
+	mn_call_fact_word(call, "source", "local");
+	mn_call_fact_word(call, "environment",
 	    mn_profile_environment(m->profile->environment));
-	mn_call_fact(call, "attempts", "0");
+	note_attempts(call, 0);
 	note_executed(call, MN_EXECUTED_NO);
 	r = mn_guard_request(m->profile, m->provider, method, path, headers,
 	    body != NULL, len, &g, &call->error);
@@ -279,7 +306,7 @@ prepare(struct monime_call *call, const char *method, const char *path,
 		g.key = fresh;
 	}
 	if (g.key != NULL)
-		mn_call_fact(call, "idempotency-key", "%s", g.key);
+		mn_call_fact_copy(call, "idempotency-key", g.key);
 	q = call->verb = calloc(1, sizeof(*q));
 	if (q == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);
@@ -287,7 +314,7 @@ prepare(struct monime_call *call, const char *method, const char *path,
 	call->verb_settle = settle;
 	q->code = MONIME_ENET;		/* until something is sent */
 	q->executed = MN_EXECUTED_NO;
-	if (!copy(q, m, method, path, headers, body, len, &g, g.key))
+	if (!copy(q, m, method, path, headers, body, len, &g))
 		return mn_call_end(call, MONIME_ENOMEM);
 	return MONIME_EPENDING;
 }

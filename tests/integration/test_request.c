@@ -735,6 +735,46 @@ test_methods_arrive(void **state)
 	monime_close(m);
 }
 
+/* What was set for one request is not left for the next one. */
+static void
+test_methods_take_turns_on_one_handle(void **state)
+{
+	static const struct {
+		const char *method;
+		const char *body;
+	} turns[] = {
+		{ "GET", NULL }, { "GET", NULL }, { "PATCH", "{\"a\":1}" },
+		{ "GET", NULL }, { "HEAD", NULL }, { "GET", NULL },
+		{ "DELETE", NULL }, { "GET", NULL }, { "POST", NULL },
+		{ "HEAD", NULL }, { "PUT", "{}" }, { "DELETE", NULL },
+		{ "DELETE", "{\"b\":2}" }, { "GET", NULL }
+	};
+	struct monime *m = open_test(PLAIN);
+	struct json_object *log, *sent;
+	struct monime_call *call;
+	const char *text;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(turns); i++) {
+		row = turns[i].method;
+		text = turns[i].body != NULL ? turns[i].body : "";
+		(void)!monime_request(m, turns[i].method, ACCOUNT, NULL,
+		    turns[i].body, strlen(text), &call);
+		assert_row(monime_call_status(call) > 0);
+		monime_call_free(call);
+		log = sandbox_log(sandbox);
+		sent = sandbox_logged(log, "monime", -1);
+		assert_row(same(sandbox_text(sent, "method"),
+		    turns[i].method));
+		assert_row(same(sandbox_text(sent, "body"), text));
+		assert_row((sandbox_header(sent, "Content-Length", 0) != NULL)
+		    == (turns[i].body != NULL || turns[i].method[0] == 'P'));
+		json_object_put(log);
+	}
+	monime_close(m);
+}
+
 static const struct {
 	const char *line;
 	int code;
@@ -2107,6 +2147,7 @@ main(void)
 		TEST(test_longest_path_arrives_and_a_longer_one_does_not_leave),
 		TEST(test_other_methods_never_leave),
 		TEST(test_methods_arrive),
+		TEST(test_methods_take_turns_on_one_handle),
 		TEST(test_other_headers_never_leave),
 		TEST(test_head_of_a_read_is_exactly_this),
 		TEST(test_head_of_a_write_with_all_headers_is_exactly_this),

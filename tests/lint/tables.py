@@ -63,7 +63,7 @@ def facts():
     check = Check("facts")
     told = {}
     for path in files(r"lib/[^/]+\.c"):
-        for name in re.findall(r'mn_call_fact\([^",]*,\s*"([^"]*)"', read(path)):
+        for name in re.findall(r'mn_call_fact(?:_\w+)?\([^",]*,\s*"([^"]*)"', read(path)):
             told[name] = path
     page = re.findall(r"^\.It Cm (\S+)$", marked("facts of a call"), re.M)
     for name in sorted(set(told) - set(page)):

@@ -17,6 +17,15 @@ __wrap_malloc(size_t size)
 	return short_of_memory ? NULL : __real_malloc(size);
 }
 
+char *__real_strdup(const char *s);
+char *__wrap_strdup(const char *s);
+
+char *
+__wrap_strdup(const char *s)
+{
+	return short_of_memory ? NULL : __real_strdup(s);
+}
+
 static void
 test_fact_is_no_former_one_when_memory_is_short(void **state)
 {
@@ -28,25 +37,28 @@ test_fact_is_no_former_one_when_memory_is_short(void **state)
 	mn_log_init(&m.log);
 	call = mn_call_new(&m, NULL);
 	assert_non_null(call);
-	mn_call_fact(call, "attempts", "0");
-	mn_call_fact(call, "executed", "no");
+	mn_call_fact_word(call, "executed", "no");
+	mn_call_fact(call, "attempts", "%d", 4);
+	mn_call_fact_copy(call, "environment", "test");
 	mn_call_fact(call, "source", "local");
 	memset(long_value, 'x', sizeof(long_value) - 1);
 
 	short_of_memory = true;
 	/* A write that was sent: "no" would be a lie. */
-	mn_call_fact(call, "executed", "unknown");
-	mn_call_fact(call, "attempts", "%d", 3);
+	mn_call_fact_word(call, "executed", "unknown");
+	mn_call_fact(call, "attempts", "%d", 5);
+	mn_call_fact_copy(call, "environment", "live");
 	mn_call_fact(call, "source", "%s", long_value);
 	mn_call_fact(call, "reason", "too_many_requests");
 	short_of_memory = false;
 
 	assert_string_equal(monime_call_get(call, "executed"), "unknown");
-	assert_string_equal(monime_call_get(call, "attempts"), "3");
+	assert_null(monime_call_get(call, "attempts"));
+	assert_null(monime_call_get(call, "environment"));
 	assert_null(monime_call_get(call, "source"));
 	assert_null(monime_call_get(call, "reason"));
 	mn_call_fact(call, "source", "%s", long_value);
-	mn_call_fact(call, "reason", "r");
+	mn_call_fact_copy(call, "reason", "r");
 	assert_string_equal(monime_call_get(call, "source"), long_value);
 	assert_string_equal(monime_call_get(call, "reason"), "r");
 	monime_call_free(call);
