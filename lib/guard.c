@@ -315,6 +315,10 @@ mn_guard_path(const char *path, struct mn_error *e)
 		return mn_error_add(e, MONIME_EINVAL,
 		    "the path is longer than %d bytes", MN_PATH_MAX);
 	for (i = 0; path[i] != '\0'; i++) {
+		/* What most of it is made of. */
+		if ((path[i] >= 'a' && path[i] <= 'z') || path[i] == '-' ||
+		    (path[i] >= '0' && path[i] <= '9'))
+			continue;
 		if (!mn_text_visible(path + i, 1) ||
 		    strchr(";\\#", path[i]) != NULL)
 			return mn_error_add(e, MONIME_EINVAL,
