@@ -233,7 +233,7 @@ await(struct mn_events *ev)
 		if (!mn_loop_run(ev->loop, false))
 			return false;
 		if (mn_loop_time() - ev->turn >= TURN) {
-			mn_loop_stir(ev->loop);
+			mn_loop_rouse(ev->loop);
 			return false;
 		}
 	}
@@ -261,6 +261,6 @@ monime_next(struct monime *m)
 	call = ev->ready.first;
 	take(&ev->ready, call);
 	/* Whoever takes one at a time is to come back. */
-	mn_loop_stir(ev->loop);
+	mn_loop_rouse(ev->loop);
 	return call;
 }

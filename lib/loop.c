@@ -44,6 +44,7 @@ struct mn_loop {
 	int64_t now;
 	int64_t until;			/* of this part of a step; us */
 	bool more;			/* the last step left something */
+	bool ended;			/* something of what was just begun */
 	struct mn_lanes *lanes;
 	struct mn_pool **slot;		/* by number - SLOT_POOLS; with holes */
 	size_t slots;
@@ -133,35 +134,70 @@ note_unwatched(struct mn_pool *p, CURL *curl)
 	    "the system would not watch the connection: %m");
 }
 
+static bool
+watch_socket(struct mn_pool *p, int fd, uint32_t events, bool known)
+{
+	struct epoll_event ev = { .events = events };
+	int epoll = p->lanes->loop->epoll;
+
+	ev.data.u64 = (uint64_t)p->slot << 32 | (uint32_t)fd;
+	if (epoll_ctl(epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev)
+	    == 0)
+		return true;
+	/* A number that was closed and opened again. */
+	if (errno == EEXIST)
+		return epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &ev) == 0;
+	return errno == ENOENT &&
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == 0;
+}
+
+/*
+ * Watch one of our connections.  The next request asks for the same, so that it
+ * stays watched in between: see dispatch().
+ */
+static bool
+watch_connection(struct mn_pool *p, struct mn_socket *s, uint32_t events)
+{
+	s->idle = events == 0;
+	if (events == 0 || events == s->events)
+		return true;
+	if (!watch_socket(p, s->fd, events, s->events != 0))
+		return false;
+	s->events = events;
+	return true;
+}
+
+static void
+unwatch(struct mn_loop *l, int fd)
+{
+	(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* libcurl: watch this socket for that. */
 static int
 on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *known)
 {
 	struct mn_pool *p = arg;
-	struct epoll_event ev = { 0 };
-	int op = known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	struct mn_loop *l = p->lanes->loop;
+	struct mn_socket *s = mn_sockets_find(&l->sockets, fd);
+	uint32_t events = 0;
+	bool watched = true;
 
-	if (what == CURL_POLL_REMOVE) {
-		/* Gone already where libcurl closed it first. */
-		(void)epoll_ctl(p->lanes->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
-		(void)curl_multi_assign(p->multi, fd, NULL);
-		return 0;
-	}
-	ev.data.u64 = (uint64_t)p->slot << 32 | (uint32_t)fd;
-	if (what & CURL_POLL_IN)
-		ev.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		ev.events |= EPOLLOUT;
-	if (epoll_ctl(p->lanes->loop->epoll, op, fd, &ev) != 0) {
-		/* A number that was closed and opened again. */
-		op = errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-		if ((errno != EEXIST && errno != ENOENT) ||
-		    epoll_ctl(p->lanes->loop->epoll, op, fd, &ev) != 0) {
-			note_unwatched(p, curl);
-			return 0;
-		}
-	}
-	(void)curl_multi_assign(p->multi, fd, p);
+	if (what != CURL_POLL_REMOVE && (what & CURL_POLL_IN))
+		events |= EPOLLIN;
+	if (what != CURL_POLL_REMOVE && (what & CURL_POLL_OUT))
+		events |= EPOLLOUT;
+	if (s != NULL)
+		watched = watch_connection(p, s, events);
+	else if (what == CURL_POLL_REMOVE)
+		unwatch(l, fd);
+	else
+		watched = watch_socket(p, fd, events, known != NULL);
+	if (!watched)
+		note_unwatched(p, curl);
+	else if (s == NULL)
+		(void)curl_multi_assign(p->multi, fd,
+		    what == CURL_POLL_REMOVE ? NULL : p);
 	return 0;
 }
 
@@ -216,6 +252,11 @@ on_close(void *arg, curl_socket_t fd)
 
 	p->open--;
 	mn_sockets_remove(&p->lanes->loop->sockets, fd);
+	/*
+	 * A child that has not entered the library yet has it open, too: so
+	 * epoll would not let go of it, and tell of it for ever.
+	 */
+	unwatch(p->lanes->loop, fd);
 	return close(fd);
 }
 
@@ -334,6 +375,19 @@ launch(struct mn_pool *p, struct mn_transfer *t)
 	}
 }
 
+/* What libcurl has been given sends before anybody sleeps. */
+static void
+set_off(struct mn_pool *p)
+{
+	int running;
+
+	(void)curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0,
+	    &running);
+	/* It may have ended, too: no event would tell. */
+	if (running < p->active || p->unwatched)
+		p->lanes->loop->ended = true;
+}
+
 static void
 admit(struct mn_pool *p)
 {
@@ -345,6 +399,8 @@ admit(struct mn_pool *p)
 		mn_pool_withdraw(t);
 		launch(p, t);
 	}
+	if (n > 0 && p->multi != NULL)
+		set_off(p);
 }
 
 static void
@@ -714,14 +770,18 @@ idle(const struct mn_loop *l)
 }
 
 void
-mn_loop_stir(struct mn_loop *l)
+mn_loop_rouse(struct mn_loop *l)
 {
-	/*
-	 * Where nobody watches, whoever stirs goes on to run it.  Also where
-	 * it is readable already: somebody may watch for edges.
-	 */
+	/* Where nobody watches, whoever stirs goes on to run it. */
 	if (l->timer >= 0)
 		mn_waiter_stir(&l->waiters);
+}
+
+void
+mn_loop_stir(struct mn_loop *l)
+{
+	if (!l->waiters.stirred)
+		mn_loop_rouse(l);
 }
 
 bool
@@ -757,6 +817,7 @@ dispatch(struct mn_loop *l, const struct epoll_event *ev)
 	size_t slot = ev->data.u64 >> 32;
 	int fd = (int)(ev->data.u64 & 0xffffffff);
 	struct mn_pool *p;
+	struct mn_socket *s;
 	uint64_t count;
 	int mask = 0;
 	int running;
@@ -777,6 +838,13 @@ dispatch(struct mn_loop *l, const struct epoll_event *ev)
 	p = l->slot[slot - SLOT_POOLS];
 	if (p == NULL || p->multi == NULL)
 		return;		/* closed since */
+	s = mn_sockets_find(&l->sockets, fd);
+	if (s != NULL && s->idle) {
+		/* The server has closed it, say: its next user finds out. */
+		unwatch(l, fd);
+		s->events = 0;
+		return;
+	}
 	if (ev->events & (EPOLLIN | EPOLLHUP))
 		mask |= CURL_CSELECT_IN;
 	if (ev->events & EPOLLOUT)
@@ -854,18 +922,23 @@ bool
 mn_loop_run(struct mn_loop *l, bool wait)
 {
 	struct epoll_event event[EVENTS];
-	int i, n;
+	int i, n = 0;
 
+	l->ended = false;
 	admit_all(l);
 	sweep(l);
 	if (wait && idle(l))
 		return false;
 	mn_loop_clock(l);
-	n = epoll_wait(l->epoll, event, EVENTS, wait && !due(l) ?
-	    patience(l) : 0);
-	mn_loop_clock(l);
+	/* What has ended already need not wait for the kernel's word. */
+	if (!wait || !l->ended) {
+		n = epoll_wait(l->epoll, event, EVENTS, wait && !due(l) ?
+		    patience(l) : 0);
+		mn_loop_clock(l);
+	}
 	l->more = false;
-	slice(l);
+	if (n > 0)
+		slice(l);
 	/*
 	 * What is not seen to now is still there for the next step, but for
 	 * the loop inside: of that epoll tells once.
@@ -875,10 +948,12 @@ mn_loop_run(struct mn_loop *l, bool wait)
 		    !spent(l))
 			dispatch(l, &event[i]);
 	}
-	slice(l);
-	fire(l);
+	if (is_due(l)) {
+		slice(l);
+		fire(l);
+	}
 	slice(l);
 	drain_all(l);
 	arm(l);
-	return n > 0 || due(l);
+	return n > 0 || l->ended || due(l);
 }

@@ -89,8 +89,13 @@ bool mn_loop_nest(struct mn_loop *l, struct mn_loop *inside,
     void (*told)(void *arg), void *arg);
 void mn_loop_unnest(struct mn_loop *l, struct mn_loop *inside);
 
-/* From the loop's own thread: there is something to do. */
+/*
+ * From the loop's own thread: there is something to do.  Where the descriptor
+ * is readable already that is told; but whoever watches for edges may have
+ * taken the last one and not come to the end: then rouse.
+ */
 void mn_loop_stir(struct mn_loop *l);
+void mn_loop_rouse(struct mn_loop *l);
 
 /*
  * Do what can be done now; with wait, first sleep until there is something.

@@ -30,17 +30,25 @@ mn_sockets_add(struct mn_sockets *set, int fd)
 	return true;
 }
 
-void
-mn_sockets_remove(struct mn_sockets *set, int fd)
+struct mn_socket *
+mn_sockets_find(struct mn_sockets *set, int fd)
 {
 	size_t i;
 
 	for (i = 0; i < set->count; i++) {
-		if (set->socket[i].fd == fd) {
-			set->socket[i] = set->socket[--set->count];
-			break;
-		}
+		if (set->socket[i].fd == fd)
+			return &set->socket[i];
 	}
+	return NULL;
+}
+
+void
+mn_sockets_remove(struct mn_sockets *set, int fd)
+{
+	struct mn_socket *s = mn_sockets_find(set, fd);
+
+	if (s != NULL)
+		*s = set->socket[--set->count];
 }
 
 /* The local port of a socket, or 0. */

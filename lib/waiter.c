@@ -60,8 +60,9 @@ tell(int event)
 }
 
 void
-mn_waiter_stir(const struct mn_waiters *set)
+mn_waiter_stir(struct mn_waiters *set)
 {
+	set->stirred = true;
 	tell(set->event);
 }
 
@@ -82,6 +83,7 @@ mn_waiter_wake(struct mn_waiters *set, bool (*spent)(void *arg), void *arg)
 	uint64_t count;
 	int n = 0;
 
+	set->stirred = false;
 	(void)!read(set->event, &count, sizeof(count));
 	/* fire() may take any of them from the list: begin anew after each. */
 	for (w = set->first; w != NULL; ) {

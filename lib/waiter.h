@@ -14,6 +14,7 @@ struct mn_waiters {
 	struct mn_waiter *first;	/* in their order, */
 	struct mn_waiter **last;	/* to here, where there is one */
 	int event;		/* an eventfd; -1: not needed yet */
+	bool stirred;		/* it is readable, by the loop's own doing */
 };
 
 /*
@@ -39,8 +40,8 @@ void mn_waiter_join(struct mn_waiters *set, struct mn_waiter *w);
 void mn_waiter_leave(struct mn_waiter *w);
 void mn_waiter_signal(struct mn_waiter *w);
 
-/* Make the eventfd readable. */
-void mn_waiter_stir(const struct mn_waiters *set);
+/* Make the eventfd readable, in the loop's own thread. */
+void mn_waiter_stir(struct mn_waiters *set);
 
 /*
  * It is readable: fire what has been signaled, one at least and others until

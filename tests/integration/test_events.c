@@ -741,12 +741,34 @@ test_a_thousand_pending_at_once(void **state)
 	assert_in_range(descriptors(), 0, before);
 }
 
+/* It is watched all the time: its end is told once, and not for ever. */
+static void
+test_kept_connection_that_ends_wakes_once(void **state)
+{
+	struct monime *m = open_test("");
+	struct monime_call *call;
+	int round;
+
+	(void)state;
+	for (round = 0; round < 3; round++) {
+		call = begin_get(m, ACCOUNTS, NULL);
+		await_result(m, call, MONIME_OK);
+		assert_quiet(m);
+		assert_int_equal(sandbox_close_idle(sandbox, "monime"), 1);
+		assert_true(readable(monime_fd(m), PATIENCE));
+		assert_quiet(m);
+	}
+	assert_int_equal(sandbox_connections(sandbox, "monime"), 3);
+	monime_close(m);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIVING(test_level_triggered_each_call_is_reported_once),
 		LIVING(test_descriptor_is_close_on_exec_and_goes_with_it),
+		LIVING(test_kept_connection_that_ends_wakes_once),
 		LIVING(test_edge_triggered_all_are_reported),
 		LIVING(test_one_call_taken_for_each_wake_up),
 		LIVING(test_readable_as_long_as_a_call_is_ready),
