@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "call.h"
+#include "fork.h"
 #include "reading.h"
 #include "reload.h"
 
@@ -383,6 +384,8 @@ read_handle(struct mn_readings *all, struct monime *m)
 	struct mn_reading *r = namesake(all, m);
 	char *refusal;
 
+	/* A new edition would say goodbye on connections of the parent's. */
+	mn_fork_look(m);
 	/* Two of one name could not be told apart: their sum is told. */
 	if (r != NULL) {
 		sum(m->metrics->shared, &r->numbers);

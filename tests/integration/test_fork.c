@@ -146,6 +146,38 @@ test_no_byte_of_a_child_on_a_parents_connection(void **state)
 	monime_close(m);
 }
 
+/*
+ * A child that has never entered the library but for its counters, which is
+ * where it finds that the profile has changed.
+ */
+static void
+work_metrics(struct monime *m, void *arg)
+{
+	(void)arg;
+	move_clock(20000);
+	MUST(monime_metrics(&m, 1, "openmetrics", NULL, 0) > 0);
+	MUST(logged("a changed profile is taken up") == 1);
+}
+
+static void
+test_counters_in_a_child_leave_the_parents_connections_alone(void **state)
+{
+	struct monime *m = open_test("connections = 1;");
+	int64_t mine;
+
+	(void)state;
+	monime_set_log(m, 7, log_line, NULL);
+	ask(m, "GET", ACCOUNTS, MONIME_OK);
+	ask(m, "GET", ACCOUNTS, MONIME_OK);
+	mine = last_connection("monime");
+	write_profile("test/t", "monime", "test", "connections = 2;");
+	child(m, work_metrics, NULL);
+	sleep_ms(100);
+	assert_int_equal(sandbox_count(sandbox, "open", "monime"), 1);
+	assert_int_equal(last_connection("monime"), mine);
+	monime_close(m);
+}
+
 /* The child's own loop */
 
 static void
@@ -644,6 +676,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		LIVING(test_eight_children_and_the_connection_lives_on),
 		LIVING(test_no_byte_of_a_child_on_a_parents_connection),
+		LIVING(
+		    test_counters_in_a_child_leave_the_parents_connections_alone),
 		LIVING(test_child_has_a_loop_and_the_parents_goes_on),
 		LIVING(test_child_closes_its_copies_of_descriptors),
 		LIVING(test_child_that_sleeps_keeps_no_loop_awake),
