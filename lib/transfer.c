@@ -8,7 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -505,6 +507,21 @@ mn_transfer_begin(struct mn_transfer *t, struct mn_easy *k)
 	    curl_easy_setopt(c, CURLOPT_PRIVATE, t) == CURLE_OK;
 }
 
+/*
+ * libcurl does not tell a host that cannot be reached from a process that has
+ * no descriptor for a socket, or for asking a name server.
+ */
+static bool
+has_descriptors(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
 static enum mn_wire
 classify(const struct mn_transfer *t, CURLcode code)
 {
@@ -524,6 +541,12 @@ classify(const struct mn_transfer *t, CURLcode code)
 	case CURLE_NOT_BUILT_IN:
 	case CURLE_BAD_FUNCTION_ARGUMENT:
 		return MN_WIRE_SYS;
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+		if (t->sent)
+			return MN_WIRE_LOST;
+		return has_descriptors() ? MN_WIRE_UNSENT : MN_WIRE_SYS;
 	case CURLE_UNSUPPORTED_PROTOCOL:	/* an answer of HTTP/0.9 */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:

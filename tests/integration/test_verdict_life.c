@@ -5,6 +5,7 @@
  * it, and how much of the API and of this process strangers can use up.
  */
 
+#include <sys/resource.h>
 #include <sys/time.h>
 
 #include "probing.h"
@@ -226,6 +227,31 @@ test_stale_prolongs_a_yes_over_an_outage_alone(void **state)
 	control("/reset", NO_FAULTS);
 	move_clock(1100);
 	assert_check(m, "test", MONIME_OK, "network");
+	monime_close(m);
+}
+
+/* That we have no descriptor left says nothing of the API. */
+static void
+test_stale_prolongs_nothing_for_want_of_descriptors(void **state)
+{
+	struct monime *m = open_checks(CHECK("stale = \"30s\";"
+	    " ttl = \"10s\";"));
+	struct rlimit was, none;
+
+	(void)state;
+	assert_check(m, "test", MONIME_OK, "network");
+	(void)sandbox_close_idle(sandbox, "monime");
+	sandbox_wait_down(sandbox, "open", "monime", 0);
+	move_clock(11000);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_check(m, "test", MONIME_ESYS, "network");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	/* Nor is it held against anybody. */
+	assert_check(m, "test", MONIME_OK, "network");
+	assert_asked(2);
 	monime_close(m);
 }
 
@@ -882,6 +908,7 @@ main(void)
 		LIVING(test_outage_is_held_for_a_second),
 		LIVING(test_remembered_limit_tells_when_to_come_back),
 		LIVING(test_stale_prolongs_a_yes_over_an_outage_alone),
+		LIVING(test_stale_prolongs_nothing_for_want_of_descriptors),
 		LIVING(test_refusal_ends_what_stale_would_prolong),
 		LIVING(
 		    test_without_ttl_each_asks_and_who_comes_meanwhile_shares),
