@@ -25,6 +25,7 @@ struct mn_asking {
 	struct mn_verdict_id id;	/* of the token */
 	struct mn_probe claim;		/* of whoever drives */
 	int64_t deadline;		/* by mn_verdicts_time() */
+	int64_t began;			/* likewise, to ask; atomic */
 	int64_t poll;			/* ms to the next look */
 	struct mn_verdict found;
 	bool remembered;		/* found is not this one's answer */
@@ -432,6 +433,8 @@ look_again(struct monime_call *call)
 		(void)mn_call_end(call, a->found.code);
 		return;
 	case MN_CLAIM_MINE:
+		__atomic_store_n(&a->began, a->claim.started,
+		    __ATOMIC_RELAXED);
 		a->ask(call);
 		return;
 	case MN_CLAIM_LIMITED:
@@ -512,6 +515,20 @@ same(const struct mn_verdict_id *a, const struct mn_verdict_id *b)
 	return a->half[0] == b->half[0] && a->half[1] == b->half[1];
 }
 
+/*
+ * May its answer be for one who comes now?  A yes is as old as its probe, and
+ * none that is older than ttl lets anybody in.  Without ttl no yes is
+ * remembered, but who comes meanwhile shares.
+ */
+static bool
+is_young(const struct mn_asking *a, int64_t now)
+{
+	int64_t began = __atomic_load_n(&a->began, __ATOMIC_RELAXED);
+	int64_t ttl = a->call->edition->profile->check.ttl;
+
+	return began == 0 || ttl == 0 || now - began < ttl;
+}
+
 /* Who asks about that token already, with some time left?  Locked. */
 static struct mn_asking *
 find(const struct mn_probes *p, const struct monime_call *call,
@@ -521,6 +538,7 @@ find(const struct mn_probes *p, const struct monime_call *call,
 
 	for (a = p->asking; a != NULL; a = a->next) {
 		if (same(&a->id, id) && now < a->deadline &&
+		    is_young(a, now) &&
 		    a->call->edition->verdicts == call->edition->verdicts)
 			break;
 	}
@@ -544,6 +562,7 @@ asking_new(struct monime_call *call, const struct mn_probe *claim,
 	a->call->wait.asking = a;
 	a->id = claim->id;
 	a->claim = *claim;
+	a->began = claim->claim != 0 ? claim->started : 0;
 	a->deadline = deadline;
 	a->poll = MN_PROBE_POLL;
 	a->ask = ask;

@@ -273,6 +273,35 @@ test_refusal_ends_what_stale_would_prolong(void **state)
 	monime_close(m);
 }
 
+/*
+ * Whoever comes when a slow probe is older than ttl gets nothing of its yes,
+ * which may be from before the token was revoked.
+ */
+static void
+test_yes_of_a_probe_older_than_ttl_is_for_nobody_who_comes_then(void **state)
+{
+	struct monime *m = open_checks(CHECK("ttl = \"1s\";"));
+	struct asker early, late[2];
+	int i;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true}));
+	asker_start(&early, m, "test");
+	sandbox_wait(sandbox, "held", "monime", 1);
+	sandbox_revoke(sandbox, "test");
+	move_clock(1500);
+	for (i = 0; i < 2; i++)
+		asker_start(&late[i], m, "test");
+	let_them_wait();
+	assert_int_equal(sandbox_release(sandbox), 1);
+	assert_int_equal(asker_wait(&early), MONIME_OK);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(asker_wait(&late[i]), MONIME_EDENIED);
+	/* They share one of their own, which waits for the first to end. */
+	assert_asked(2);
+	monime_close(m);
+}
+
 /* No memory: ttl = "0s" */
 
 static void
@@ -910,6 +939,8 @@ main(void)
 		LIVING(test_stale_prolongs_a_yes_over_an_outage_alone),
 		LIVING(test_stale_prolongs_nothing_for_want_of_descriptors),
 		LIVING(test_refusal_ends_what_stale_would_prolong),
+		LIVING(
+	test_yes_of_a_probe_older_than_ttl_is_for_nobody_who_comes_then),
 		LIVING(
 		    test_without_ttl_each_asks_and_who_comes_meanwhile_shares),
 		LIVING(test_without_ttl_two_processes_do_not_starve_each_other),
