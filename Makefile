@@ -165,7 +165,7 @@ LDFLAGS_test_safefile = -Wl,--wrap=openat,--wrap=fstat,--wrap=readlinkat \
 LDFLAGS_test_profile = -Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup \
 	  -Wl,--wrap=sodium_malloc
 LDFLAGS_test_webhook = -Wl,--wrap=time
-LDFLAGS_test_loop = -Wl,--wrap=clock_gettime,--wrap=epoll_ctl
+LDFLAGS_test_loop = -Wl,--wrap=clock_gettime,--wrap=epoll_ctl,--wrap=realloc
 LDFLAGS_test_resolve = -Wl,--wrap=curl_version_info
 # They include the file of lib/ whose static functions they test.
 LDFLAGS_test_transfer = -Wl,-z,muldefs

@@ -609,11 +609,14 @@ mn_loop_open(struct mn_loop *l, const struct mn_wire_config *config,
 		return NULL;
 	lanes->loop = l;
 	lanes->config = config;
+	/* All of them before any can fail: they are given up together. */
 	for (p = lanes->pool; p < lanes->pool + MN_LANES; p++) {
 		p->lanes = lanes;
 		p->last = &p->first;
 		p->timer.fire = on_timeout;
 		p->timer.arg = p;
+	}
+	for (p = lanes->pool; p < lanes->pool + MN_LANES; p++) {
 		if (!slot_take(l, p)) {
 			lanes_free(lanes);
 			return NULL;

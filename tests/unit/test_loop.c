@@ -53,6 +53,22 @@ __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *ev)
 	return __real_epoll_ctl(epoll, op, fd, ev);
 }
 
+/* The same for memory that grows. */
+static int reallocs = -1;
+
+void *__wrap_realloc(void *p, size_t size);
+void *__real_realloc(void *p, size_t size);
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	if (reallocs == 0)
+		return NULL;
+	if (reallocs > 0)
+		reallocs--;
+	return __real_realloc(p, size);
+}
+
 static const struct mn_wire_config nowhere = {
 	.origin = "https://127.0.0.1:1", .ca_path = "/nonexistent",
 	.connections = 1
@@ -639,6 +655,23 @@ test_connection_that_cannot_be_watched_ends_at_once(void **state)
 	wire_close(&w);
 }
 
+static void
+test_lanes_that_get_no_slot_are_given_up(void **state)
+{
+	struct mn_loop *l = mn_loop_new();
+	int n;
+
+	(void)state;
+	assert_non_null(l);
+	for (n = 0; n < MN_LANES; n++) {
+		reallocs = n;
+		assert_null(mn_loop_open(l, &nowhere, NULL, NULL));
+		reallocs = -1;
+	}
+	assert_non_null(mn_loop_open(l, &nowhere, NULL, NULL));
+	mn_loop_free(l);
+}
+
 int
 main(void)
 {
@@ -665,6 +698,7 @@ main(void)
 		    test_transfer_can_be_asked_again_after_it_ended),
 		cmocka_unit_test(
 		    test_connection_that_cannot_be_watched_ends_at_once),
+		cmocka_unit_test(test_lanes_that_get_no_slot_are_given_up),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, start, NULL);
