@@ -45,7 +45,7 @@ def status(value, environment='"test"'):
 
 ODD = "isAuthenticated is not a boolean"
 
-# failures.md: outage, refusal and bug are told apart; a value of the wrong
+# Outage, refusal and bug are told apart; a value of the wrong
 # type is no verdict; the body decides, not the status.
 BEHAVIOURS = (
     row("accepts the token", "ok", 2, None),

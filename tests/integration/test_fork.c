@@ -677,7 +677,7 @@ main(void)
 		LIVING(test_eight_children_and_the_connection_lives_on),
 		LIVING(test_no_byte_of_a_child_on_a_parents_connection),
 		LIVING(
-		    test_counters_in_a_child_leave_the_parents_connections_alone),
+	test_counters_in_a_child_leave_the_parents_connections_alone),
 		LIVING(test_child_has_a_loop_and_the_parents_goes_on),
 		LIVING(test_child_closes_its_copies_of_descriptors),
 		LIVING(test_child_that_sleeps_keeps_no_loop_awake),

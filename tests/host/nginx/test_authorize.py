@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The host's own credential in requests that nginx proxies, by the bytes that
 the upstreams saw: to the profile's origin and nobody else, in its own header,
-once, for what the profile allows.  failures.md, rows 21 and 22."""
+once, for what the profile allows."""
 
 import os
 import re

@@ -44,7 +44,7 @@ WRONG = (
     ('provider = "monime"; expires = "2020-01-01";', "has expired"),
 )
 
-# Directives that cannot be meant: design.md, "The hosts".
+# Directives that cannot be meant.
 ALLOW = 'allow = { methods = ["GET"]; paths = ["/v1/*"]; };'
 PROFILES = {"bounded": ALLOW, "any": 'check = { accept = "any"; };' + ALLOW,
             "no-methods": 'allow = { paths = ["/v1/*"]; };',
