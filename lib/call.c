@@ -391,12 +391,18 @@ mn_call_keep_answer(struct monime_call *call)
 void
 mn_call_log(struct monime *m, const char *name, int result, const char *text)
 {
+	const size_t len = strlen(name);
+
 	if (!mn_log_wanted(&m->log, loudness(result)))
 		return;
 	if (result == MONIME_OK)
 		text = "success";
-	mn_log_write(&m->log, loudness(result), "%s: %s", name,
-	    text != NULL ? text : monime_strerror(result));
+	if (text == NULL)
+		text = monime_strerror(result);
+	/* Some errors begin with the profile's name. */
+	if (strncmp(text, name, len) == 0 && strncmp(text + len, ": ", 2) == 0)
+		text += len + 2;
+	mn_log_write(&m->log, loudness(result), "%s: %s", name, text);
 }
 
 void
