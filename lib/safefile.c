@@ -136,7 +136,7 @@ static const struct {
 	[FOLDER_STICKY] = { MONIME_EUNSAFE, FACT_MODE,
 	    "", "sticky or not, nobody but its owner may write to a folder "
 	    "on the way; keep the file in a folder of root's and name that",
-	    "mv $ /etc/monime" },
+	    "mv -i $ /etc/monime" },
 	[FOLDER_MOUNT] = { MONIME_EUNSAFE, FACT_NONE,
 	    "not on a read-only mount",
 	    "the folder of a systemd credential is on one",

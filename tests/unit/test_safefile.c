@@ -79,7 +79,7 @@ struct layout {
 	"; nobody but its owner may write to a folder on the way: "
 #define NOT_STICKY \
 	"; sticky or not, nobody but its owner may write to a folder on the " \
-	"way; keep the file in a folder of root's and name that: mv "
+	"way; keep the file in a folder of root's and name that: mv -i "
 #define ROOTS		"; it must be root's: chown root:root "
 #define IN_ITS_PLACE	"; put the file itself in its place: rm "
 #define REGULAR		"; a regular file is wanted here: mv "
