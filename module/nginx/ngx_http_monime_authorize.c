@@ -342,7 +342,7 @@ ngx_http_monime_destination(ngx_http_request_t *r,
 
     if (!ngx_http_monime_is_host(profile, &name, 0)) {
         return "the upstream is to prove another name than the profile's "
-               "origin has";
+               "origin has: set \"proxy_ssl_name\" to the origin's";
     }
 
     return NULL;
@@ -697,6 +697,14 @@ ngx_http_monime_rewrite(ngx_http_request_t *r, ngx_http_monime_authorize_t *a)
                r->upstream->uri.data + r->upstream->uri.len)))
     {
         wrong = &ngx_http_monime_authorization;
+    }
+
+    if (wrong == &ngx_http_monime_host) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "monime: not authorized: \"Host\" must be that of %s, "
+                      "once: set it by \"proxy_set_header\"",
+                      monime_get(a->wait.profile->handle, "origin"));
+        return NGX_ERROR;
     }
 
     if (wrong) {
