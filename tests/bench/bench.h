@@ -20,6 +20,7 @@
 #include "monime.h"
 
 #define BENCH_PAIRS	501	/* the most */
+#define BENCH_TRIES	3	/* so many times as many, on a busy machine */
 #define BENCH_FRESH	20	/* pairs until both sides are opened anew */
 
 struct bench_side {
@@ -28,8 +29,8 @@ struct bench_side {
 	void (*run)(size_t n);		/* so many operations */
 	size_t n;			/* of a turn */
 	/* What one of them took: ns by the clock, and on processors. */
-	double cost[BENCH_PAIRS];
-	double worked[BENCH_PAIRS];
+	double cost[BENCH_TRIES * BENCH_PAIRS];
+	double worked[BENCH_TRIES * BENCH_PAIRS];
 };
 
 /* full; or quick, where a look is enough: BENCH=quick. */
@@ -53,7 +54,13 @@ double bench_now(bool worked);
 /* Let the operations of a turn take so many milliseconds. */
 void bench_turn(struct bench_side *s, double ms);
 
-/* So many pairs of turns; the first after each opening does not count. */
+/* Nanoseconds that this process could have run and others did. */
+double bench_queued(void);
+
+/*
+ * So many pairs of turns.  The first ones after an opening do not count, nor
+ * do those in which others had much of the processors, if they can be helped.
+ */
 void bench_pairs(struct bench_side *a, struct bench_side *b, size_t pairs);
 
 /*

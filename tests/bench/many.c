@@ -165,9 +165,9 @@ main(int argc, char **argv)
 	compare(&http2, &http1, bench_size(61, 7),
 	    "32 at once by libcurl alone, HTTP/2 against HTTP/1.1", "");
 	at_once = 512;
-	compare(&http2, &http1, bench_size(41, 5),
+	compare(&http2, &http1, bench_size(31, 5),
 	    "512 at once by libcurl alone, HTTP/2 against HTTP/1.1", "");
-	compare(&library, &http2, bench_size(41, 5),
+	compare(&library, &http2, bench_size(31, 5),
 	    "512 at once, the library against HTTP/2 by libcurl alone", "");
 	return 0;
 }

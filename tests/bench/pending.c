@@ -60,42 +60,21 @@ now(void)
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-/*
- * Milliseconds that this thread could have run and others did: a busy machine
- * is none of the library's doing.  Reading files is.
- */
-static double
-queued(void)
-{
-	static int fd = -1;
-	unsigned long long ran, waited;
-	char text[128];
-	ssize_t n;
-
-	if (fd < 0)
-		fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-	n = pread(fd, text, sizeof(text) - 1, 0);
-	if (n <= 0)
-		err(1, "/proc/thread-self/schedstat");
-	text[n] = '\0';
-	if (sscanf(text, "%llu %llu", &ran, &waited) != 2)
-		errx(1, "/proc/thread-self/schedstat: %s", text);
-	return (double)waited / 1e6;
-}
-
+/* A busy machine is none of the library's doing.  Reading files is. */
 static double queued_from;
 
 static double
 step(void)
 {
-	queued_from = queued();
+	queued_from = bench_queued();
 	return now();
 }
 
 static void
 note(struct step *s, double from)
 {
-	double ms = now() - from, own = ms - (queued() - queued_from);
+	double ms = now() - from;
+	double own = ms - (bench_queued() - queued_from) / 1e6;
 
 	s->n++;
 	if (own > s->own)

@@ -5,8 +5,10 @@ It lives in a throw-away folder, with a throw-away authority, on a port that
 the kernel picks, and speaks TLS with HTTP/1.1 and HTTP/2.
 """
 
+import http.client
 import os
 import socket
+import ssl
 import subprocess
 import sys
 
@@ -94,6 +96,30 @@ class Server:
             env={"PATH": os.environ["PATH"],
                  "NGINX": "%d;" % listener.fileno()})
         listener.close()
+        try:
+            self.worker = self._wait_for_worker(port)
+        except (OSError, http.client.HTTPException):
+            self.stop()
+            raise
+
+    def _wait_for_worker(self, port):
+        """The process that answers, once it does."""
+        context = ssl.create_default_context(capath=self.ca_path)
+        connection = http.client.HTTPSConnection("127.0.0.1", port,
+                                                 context=context)
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        connection.close()
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % name, encoding="ascii",
+                          errors="replace") as file:
+                    fields = file.read().rpartition(")")[2].split()
+            except OSError:
+                continue        # it has gone
+            if int(fields[1]) == self.process.pid:
+                return int(name)
+        raise OSError("nginx has no worker")
 
     def stop(self):
         self.process.terminate()
