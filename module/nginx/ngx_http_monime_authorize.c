@@ -940,7 +940,10 @@ ngx_http_monime_distrust(ngx_http_request_t *r, ngx_connection_t *c)
 void
 ngx_http_monime_forget(ngx_http_monime_authorize_t *a)
 {
+    /* an answer to a request without our credential says nothing of it */
+
     if (a->wait.result == MONIME_OK && a->wait.call
+        && (a->asked & NGX_HTTP_MONIME_AUTHORIZATION)
         && a->upstream->headers_in.status_n)
     {
         monime_call_report(a->wait.call, a->upstream->headers_in.status_n);

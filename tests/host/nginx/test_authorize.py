@@ -491,6 +491,12 @@ REQUESTS = """
             monime_authorize on; proxy_request_buffering off;
             proxy_http_version 1.1; %(headers)s %(api)s
         }
+        location /v1/payouts/keyless {
+            monime_authorize on;
+            proxy_set_header Monime-Space-Id $monime_space;
+            proxy_set_header X-Row row;
+            %(api)s
+        }
         location /kept/ { proxy_pass http://127.0.0.1:{ports[plain]}/; }
         location /kept/named/ {
             proxy_set_header Authorization $http_authorization;
@@ -620,6 +626,16 @@ class Requests(common.Case):
         self.assertLess(len(self.credentials()), 5)
         self.assertNotIn(200, statuses)
         self.assertIn(statuses[-1], (500, 503))
+
+    def test_request_without_the_credential_says_nothing_of_it(self):
+        for _ in range(5):
+            self.assertEqual(self.ask("/v1/payouts/keyless").status, 401)
+        self.assertEqual(self.credentials(), [])
+        self.assertNotIn("that we authorized", self.server.log())
+        self.sandbox.reset("log")
+        self.assertEqual(self.ask("/v1/payouts").status, 200)
+        # It was not asked about either.
+        self.assertEqual(len(self.sandbox.requests()), 1)
 
     def test_changed_credential_is_used_after_a_reload(self):
         self.assertEqual(self.ask("/v1/payouts").status, 200)
