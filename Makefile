@@ -290,8 +290,8 @@ check-valgrind:
 
 ## bench            what the library costs beside libcurl alone; minutes
 bench:
-	$(Q)packaging/need build bench
-	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN)
+	$(Q)packaging/need build nginx bench
+	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN) nginx
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/bench/run
 
 ## lint             manual, header, exports and tables agree; layers; style
