@@ -730,11 +730,13 @@ mn_probe_join(struct monime_call *call,
 		(void)start(call, ask);
 }
 
-/* A blocking call's deadline has come: whoever drives sees call->expired. */
+/* A blocking call's deadline has come, while it drives. */
 static void
-on_woken(struct monime_call *call)
+on_time(void *arg)
 {
-	(void)call;
+	struct monime_call *call = arg;
+
+	call->expired = true;
 }
 
 /* Nobody else drives: do it until the verdict is there. */
@@ -796,7 +798,7 @@ mn_probe_block(struct monime_call *call,
     void (*ask)(struct monime_call *call), struct monime_call **out)
 {
 	if (call != NULL && call->result == MONIME_EPENDING) {
-		call->next = on_woken;
+		call->deadline.fire = on_time;
 		call->deadline.at = mn_loop_time() + MN_PROBE_GRACE +
 		    call->edition->profile->check.timeout;
 		if (start(call, ask))

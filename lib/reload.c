@@ -281,10 +281,10 @@ look(struct monime *m)
 		break;
 	case LOOK_HIDDEN:
 		if (!r->told_hidden)
-			mn_log_write(&m->log, LOG_WARNING,
+			mn_log_write(&m->log, LOG_NOTICE,
 			    "%s: this process may not read the profile any "
-			    "more: it keeps what it has, and does not see "
-			    "a rotation", r->name);
+			    "more: it keeps what it has, and takes up a "
+			    "rotation when it is reloaded or restarted", r->name);
 		r->told_hidden = true;
 		break;
 	}

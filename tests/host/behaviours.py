@@ -105,22 +105,23 @@ assert len(BEHAVIOURS) >= 20
 
 # The profiles of the rows; limits and memory of verdicts are not their topic.
 CHECK = """\
+reload = "1 h";
 check = {
-	ttl = "60 s"; negative_ttl = "60 s"; timeout = "%s";
+	ttl = "60 s"; negative_ttl = "60 s"; timeout = "%d s";
 	probes = 512; probe_rate = 10000;
 };
 """
 
-PROFILES = {"test/space": ("monime", "1 s"), "test/refused": ("refused", "3 s"),
-            "test/self-signed": ("self_signed", "3 s"),
-            "test/wrong-name": ("wrong_name", "3 s")}
+PROFILES = {"test/space": "monime", "test/refused": "refused",
+            "test/self-signed": "self_signed", "test/wrong-name": "wrong_name"}
 
 
-def profiles(origins):
-    """{name: text} for the origins of sandbox.json."""
+def profiles(origins, seconds=1):
+    """{name: text} for the origins of sandbox.json, and the deadline of a
+    check."""
     return {name: 'provider = "monime";\nspace = "spc-sandbox";\n'
-            'base_url = "%s";\n' % origins[server] + CHECK % timeout
-            for name, (server, timeout) in PROFILES.items()}
+            'base_url = "%s";\n' % origins[server] + CHECK % seconds
+            for name, server in PROFILES.items()}
 
 
 # result: status, what a web server calls the verdict, RFC 6750 3.1 error, and

@@ -739,7 +739,7 @@ child(int from, int to)
 		if (child_request(m) != MONIME_OK)
 			_exit(14);
 	}
-	if (logged("4 test/r: this process may not read the profile any more")
+	if (logged("5 test/r: this process may not read the profile any more")
 	    != 1 || logged("taken up") != 0)
 		_exit(15);
 	if (write(to, "o", 1) != 1 || read(from, &c, 1) != 1)

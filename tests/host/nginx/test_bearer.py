@@ -377,6 +377,23 @@ class Bearer(common.Case):
         clients[-1].close()
         self.assert_in(self.ask("/", bearer(self.good)))
 
+    def test_http_2_client_that_leaves_frees_its_calls(self):
+        self.sandbox.fault({"hold": True, "times": -1})
+        served = self.server.served()
+        # One that is ended with twenty streams on their way.
+        load = subprocess.Popen(
+            ("h2load", "-n", "20", "-c", "1", "-m", "20", "-H",
+             bearer(self.sandbox.token()), "https://localhost:%d/slow" %
+             self.server.port[0]), stdout=subprocess.DEVNULL)
+        self.server.wait_served(served + 20)
+        self.sandbox.wait("held", 1)
+        load.kill()
+        load.wait()
+        self.server.until(lambda: connections(self.server) == 1,
+                          "it to be gone")
+        self.sandbox.reset("faults")
+        self.assert_in(self.ask("/", bearer(self.good)))
+
     def test_half_closed_client_stops_nothing(self):
         self.sandbox.fault({"hold": True, "times": -1})
         with self.server.client(2) as c:

@@ -11,7 +11,7 @@ import common
 from behaviours import BEHAVIOURS, WEB, profiles
 from client import bearer
 from server import Server
-from support import fingerprint, grown, profile
+from support import PATIENCE, fingerprint, grown, profile
 
 HTTP = """
     log_format monime '$status|$monime_verdict|$monime_environment|'
@@ -42,7 +42,8 @@ class Table(common.Case):
     def setUpClass(cls):
         super().setUpClass()
         etc = cls.sandbox.profiles()
-        for name, text in profiles(cls.sandbox.origins).items():
+        for name, text in profiles(cls.sandbox.origins,
+                                   max(1, PATIENCE // 20)).items():
             profile(etc, name, text)
         cls.server = Server(cls.sandbox, HTTP, etc=etc, level="info")
         cls.rows = [FORMAT % ("the API ...", "status", "WWW-Authenticate",

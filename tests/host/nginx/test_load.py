@@ -7,6 +7,7 @@ MONIME_STORM (10000) how many requests come at once.
 """
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -18,13 +19,11 @@ from server import Server
 from support import PATIENCE, count, fingerprint, profile
 
 HTTP = """
-    log_format monime '$pid $status';
     http2_max_concurrent_streams 1000;
     server {
         {tls}
         monime_profile test/one;
         monime_check on;
-        access_log {folder}/access.log monime buffer=32k flush=1s;
         add_header X-Verdict $monime_verdict always;
         add_header X-Fingerprint $monime_fingerprint always;
         location / { try_files /page =404; }
@@ -78,9 +77,9 @@ class Load(common.Case):
             for path, verdict in (("/", at_one), ("/two", at_two)):
                 headers = [bearer(token)] if token else []
                 kinds.append((request(path, *headers), verdict, token))
-        # Every kind is followed by every other sooner or later.
-        order = [(i * i + i // len(kinds)) % len(kinds)
-                 for i in range(count("ALTERNATIONS", 4000))]
+        # Every kind is followed by every other, in an order that repeats.
+        order = random.Random(1).choices(range(len(kinds)),
+                                         k=count("ALTERNATIONS", 4000))
         wrong = 0
         with server.client() as c:
             for first in range(0, len(order), 50):
@@ -112,7 +111,11 @@ class Load(common.Case):
         token = self.sandbox.token()
         n = count("STORM", 10000)
         self.sandbox.fault({"hold": True, "times": -1})
+        # Whoever gets the others, each worker has one of them.
+        clients = server.a_client_of_each_worker().values()
         served = server.served()
+        for c in clients:
+            c.send(request("/", bearer(token)))
         # As many connections as a client may have; over each of them as many
         # requests as it takes.
         connections = 100
@@ -121,11 +124,14 @@ class Load(common.Case):
              str(n // connections), "-H", bearer(token),
              "https://localhost:%d/" % server.port[0]),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        server.wait_served(served + n)
+        server.wait_served(served + n + len(clients))
         self.assertEqual(len(self.sandbox.requests()), 1)
         self.sandbox.reset("faults")
         out = load.communicate(timeout=PATIENCE * 3)[0]
         self.assertRegex(out, r"status codes: %d 2xx, 0 3xx, 0 4xx, 0 5xx" % n)
+        self.assertEqual({c.read().status for c in clients}, {200})
+        for c in clients:
+            c.close()
         # The token test and the Space: one probe.
         self.assertEqual([r["target"].partition("?")[0] for r in
                           self.sandbox.requests()],
@@ -133,14 +139,8 @@ class Load(common.Case):
         verdicts = server.status()
         self.assertEqual(verdicts["monime_probes", "test/one", "ok"], 1)
         self.assertEqual(sum(v for k, v in verdicts.items() if k[:3] ==
-                             ("monime_verdicts", "test/one", "ok")), n)
-        server.quit()
-        workers = {}
-        for line in server.log("access.log").splitlines():
-            pid, status = line.split()
-            workers[pid] = workers.get(pid, 0) + (status == "200")
-        self.assertEqual(len(workers), 2, "one worker did it all")
-        self.assertEqual(sum(workers.values()), n)
+                             ("monime_verdicts", "test/one", "ok")),
+                         n + len(clients))
 
     def test_connections_at_once_with_one_new_token_ask_once(self):
         # The same without HTTP/2: a connection for each request.
@@ -181,7 +181,7 @@ class Load(common.Case):
         token = self.sandbox.token()
         clients = server.a_client_of_each_worker()
         prober, other = clients
-        self.sandbox.fault({"hold": True, "times": -1})
+        self.sandbox.fault({"hold": True})
         clients[prober].send(request("/", bearer(token)))
         self.sandbox.wait("held", 1)
         began = time.monotonic()
@@ -190,20 +190,15 @@ class Load(common.Case):
         server.wait_served(served + 1)
         self.assertEqual(len(self.sandbox.requests()), 1)
         os.kill(prober, signal.SIGKILL)
-        self.sandbox.wait_down("open", 0)
-        self.sandbox.reset("faults")
+        # It asks by itself, and is not held.
         answer = clients[other].read()
         took = time.monotonic() - began
-        self.assertIn(answer.status, (200, 503))
+        self.assertEqual(answer.status, 200, answer)
         self.assertLess(took, 2.5 * (PATIENCE / 20))
         # And it is well again.
         self.assertEqual(clients[other].ask("/", bearer(
             self.sandbox.token())).status, 200)
         server.until(lambda: len(server.workers_now()) == 2, "a new worker")
-        # An outage is held against nobody for longer than a second.
-        with server.client() as c:
-            server.until(lambda: c.ask("/", bearer(token)).status == 200,
-                         "the token to be good")
         for c in clients.values():
             c.close()
 
@@ -227,7 +222,8 @@ class Load(common.Case):
                 asked += 2
             # The token test and the Space take a second each.
             self.assertGreater(time.monotonic() - began, 1)
-            self.assertGreater(asked, 20)
+            # Whoever is given more time is slower by as much at least.
+            self.assertGreater(asked, 100 * (20 / PATIENCE) ** 2)
             self.assertEqual({w.read().status for w in hanging}, {200})
             for waiting in hanging:
                 waiting.close()

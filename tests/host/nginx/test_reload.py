@@ -81,8 +81,10 @@ class Reload(common.Case):
         self.assertEqual(sums["monime_probes", "test/gateway", "ok"], 1)
         self.assertEqual(len([r for r in self.sandbox.requests() if r[
             "target"] != "/"]), 1)
-        self.assertLessEqual(sizes[-1] - sizes[9],
-                             ONCE + SLACK * len(sizes[10:]), sizes)
+        # What valgrind and sanitizers note of each block grows by itself.
+        if not os.environ.get("NGINX_WRAP"):
+            self.assertLessEqual(sizes[-1] - sizes[9],
+                                 ONCE + SLACK * len(sizes[10:]), sizes)
         # The ends of channels to workers that have just left go with them.
         server.until(lambda: holdings(server.process.pid) == held,
                      "%r, which was held before" % (held,))
