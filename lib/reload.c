@@ -284,7 +284,8 @@ look(struct monime *m)
 			mn_log_write(&m->log, LOG_NOTICE,
 			    "%s: this process may not read the profile any "
 			    "more: it keeps what it has, and takes up a "
-			    "rotation when it is reloaded or restarted", r->name);
+			    "rotation when it is reloaded or restarted",
+			    r->name);
 		r->told_hidden = true;
 		break;
 	}
