@@ -41,7 +41,7 @@ const char *bench_setting(const char *name);
 
 /*
  * Run apart from the server, on any other processor; or on its very own, where
- * what both cost adds up, and nobody sleeps until he is woken.
+ * what both cost adds up.  No processor sleeps from then on.
  */
 void bench_place(bool apart);
 

@@ -162,6 +162,10 @@ main(int argc, char **argv)
 	compare(&library, &http1, bench_size(151, 15),
 	    "32 requests at once, throughput against libcurl's multi",
 	    ">= 0.95");
+	bench_place(false);
+	compare(&library, &http1, bench_size(61, 7),
+	    "  with the server on the same processor", "");
+	bench_place(true);
 	compare(&http2, &http1, bench_size(61, 7),
 	    "32 at once by libcurl alone, HTTP/2 against HTTP/1.1", "");
 	at_once = 512;

@@ -188,7 +188,6 @@ main(void)
 {
 	struct monime *m;
 
-	bench_place(true);
 	of_a_verdict();
 	m = bench_open("test/check");
 	of_many_calls(m, check, bench_size(1000000, 10000),

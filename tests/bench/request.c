@@ -84,7 +84,7 @@ count(struct bench_side *s, const char *n)
 }
 
 static void
-compare(bool apart, const char *what)
+compare(bool apart, const char *what, const char *bar)
 {
 	size_t pairs = bench_size(301, 31);
 
@@ -92,7 +92,7 @@ compare(bool apart, const char *what)
 	bench_turn(&library, TURN);
 	bench_turn(&alone, TURN);
 	bench_pairs(&library, &alone, pairs);
-	bench_ratio(what, ">= 0.97", alone.cost, library.cost, pairs);
+	bench_ratio(what, bar, alone.cost, library.cost, pairs);
 	bench_ratio("  time on the processor", "", library.worked,
 	    alone.worked, pairs);
 	bench_figure("  by the library", "ns", "", library.cost, pairs);
@@ -108,7 +108,8 @@ main(int argc, char **argv)
 		return 0;
 	}
 	compare(true,
-	    "monime_request, throughput against libcurl's easy handle");
-	compare(false, "  on the server's own processor");
+	    "monime_request, throughput against libcurl's easy handle",
+	    ">= 0.97");
+	compare(false, "  with the server on the same processor", "");
 	return 0;
 }
