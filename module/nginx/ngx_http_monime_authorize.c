@@ -122,7 +122,7 @@ ngx_http_monime_authorize_handler(ngx_http_request_t *r,
     /* a body that is there already keeps the content handler from waiting */
 
     if (r == r->main && r->request_body == NULL && !r->discard_body
-        && (r->headers_in.content_length_n > 0 || r->headers_in.chunked))
+        && (r->headers_in.content_length_n >= 0 || r->headers_in.chunked))
     {
         rc = ngx_http_read_client_request_body(r, ngx_http_monime_body_handler);
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {

@@ -7,6 +7,9 @@ once, for what the profile allows."""
 import os
 import re
 import signal
+import socket
+import ssl
+import struct
 import subprocess
 import sys
 import unittest
@@ -476,6 +479,31 @@ class Authorize(common.Case):
         self.assertGreater(cached, 0)
 
 
+def frame(kind, flags, payload, stream=1):
+    """Of HTTP/2."""
+    return struct.pack(">IBI", len(payload) << 8 | kind, flags, stream) + \
+        payload
+
+
+def literal(header):
+    """A header that no table has."""
+    return b"\0" + b"".join(
+        (bytes((len(t),)) if len(t) < 127 else bytes((127, len(t) - 127))) +
+        t.encode() for t in header)
+
+
+def ended(s):
+    """Take a frame: the stream that it ends, if it does."""
+    head = b""
+    while len(head) < 9:
+        head += s.recv(9 - len(head)) or sys.exit("the connection ended")
+    size, (kind, flags) = int.from_bytes(head[:3], "big"), head[3:5]
+    while size:
+        size -= len(s.recv(size))
+    if kind in (3, 7):
+        raise AssertionError("frame %d" % kind)
+    return int.from_bytes(head[5:], "big") if kind < 2 and flags & 1 else None
+
 
 REQUESTS = """
     proxy_ssl_trusted_certificate {ca};
@@ -591,6 +619,37 @@ class Requests(common.Case):
             stdout=subprocess.PIPE, timeout=PATIENCE)
         self.assertEqual(done.stdout, "2 400")
         self.assertEqual(self.credentials(), ["Bearer " + self.host])
+
+    def test_http_2_request_waits_for_the_end_of_its_body(self):
+        # Its headers may promise no body, and leave the end of it open.
+        for length in (["content-length", "0"], ["content-length", "3"],
+                       ["x-length", "unknown"]):
+            with self.subTest(length), self.stream() as s:
+                self.sandbox.reset("log")
+                served = self.server.served()
+                s.sendall(frame(1, 4, b"".join(map(literal, (
+                    [":method", "POST"], [":scheme", "https"],
+                    [":authority", "localhost"], [":path", "/v1/payouts/x"],
+                    ["authorization", "Bearer " + self.good], length)))))
+                self.server.wait_served(served + 1)
+                self.assertEqual(self.ask("/v1/payouts").status, 200)
+                self.assertEqual(len(self.proxied()), 1)
+                s.sendall(frame(0, 1, b"" if length[1] == "0" else b"abc"))
+                while ended(s) != 1:
+                    pass
+                self.assertEqual(len(self.proxied()), 2)
+        self.assertNotRegex(self.server.log(), r"\[(alert|crit)\]|signal \d+ ")
+
+    def stream(self):
+        """A connection on which a client has said that it speaks HTTP/2."""
+        context = ssl.create_default_context(cafile=self.server.ca)
+        context.set_alpn_protocols(["h2"])
+        s = context.wrap_socket(socket.create_connection(
+            ("127.0.0.1", self.server.port[0]), PATIENCE),
+            server_hostname="localhost")
+        s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
+                  frame(4, 0, b"", stream=0))
+        return s
 
     def test_bearers_token_reaches_the_upstream_only_where_it_may(self):
         for path, times in (("/kept/", 0), ("/kept/named/", 0), ("/any/", 0),
