@@ -138,12 +138,19 @@ status_under_seccomp(struct monime *m, const char *token, int expected)
 static void
 test_remembered_check_makes_no_system_call(void **state)
 {
-	struct monime *m = open_handle();
-	int status = status_under_seccomp(m, TOKEN, MONIME_OK);
+	struct monime *m;
+	int status;
 
 	(void)state;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+	/* It makes system calls of its own. */
+	if (getenv("VALGRIND") != NULL)
 		skip();
+	m = open_handle();
+	status = status_under_seccomp(m, TOKEN, MONIME_OK);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		monime_close(m);
+		skip();
+	}
 	assert_int_equal(status, 0);
 	assert_int_equal(status_under_seccomp(m, NOBODY, MONIME_EDENIED), 0);
 	/* What has to be asked for is not to be had there. */
