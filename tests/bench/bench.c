@@ -235,6 +235,21 @@ bench_turn(struct bench_side *s, double ms)
 	s->n = (size_t)((double)s->n * ms / took) + 1;
 }
 
+__attribute__((__noinline__)) void
+bench_counted(struct bench_side *s, size_t n)
+{
+	s->run(n);
+}
+
+void
+bench_count(struct bench_side *s, size_t n)
+{
+	s->open();
+	s->run(n);
+	bench_counted(s, n);
+	s->close();
+}
+
 /* Each time elsewhere in memory. */
 static void
 open_both(struct bench_side *a, struct bench_side *b, size_t i)

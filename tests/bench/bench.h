@@ -64,6 +64,13 @@ double bench_queued(void);
 void bench_pairs(struct bench_side *a, struct bench_side *b, size_t pairs);
 
 /*
+ * Open, do n operations, and do them once more for somebody who counts what
+ * bench_counted() takes: then there is nothing left to begin or to connect.
+ */
+void bench_count(struct bench_side *s, size_t n);
+void bench_counted(struct bench_side *s, size_t n);
+
+/*
  * Tell the median and the quartiles of n values, which get sorted.  bar is
  * "<= 2.0", say, or "" where there is none.
  */

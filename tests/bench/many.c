@@ -142,20 +142,12 @@ compare(struct bench_side *a, struct bench_side *b, size_t pairs,
 	bench_figure("  a request by the latter", "ns", "", b->cost, pairs);
 }
 
-static void
-count(struct bench_side *s, const char *n)
-{
-	s->open();
-	s->run((size_t)atoi(n));
-	s->close();
-}
-
 int
 main(int argc, char **argv)
 {
 	if (argc == 3) {
-		count(strcmp(argv[1], "bare") == 0 ? &http1 : &library,
-		    argv[2]);
+		bench_count(strcmp(argv[1], "bare") == 0 ? &http1 : &library,
+		    (size_t)atoi(argv[2]));
 		return 0;
 	}
 	bench_place(true);

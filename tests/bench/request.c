@@ -76,14 +76,6 @@ static struct bench_side alone = {
 };
 
 static void
-count(struct bench_side *s, const char *n)
-{
-	s->open();
-	s->run((size_t)atoi(n));
-	s->close();
-}
-
-static void
 compare(bool apart, const char *what, const char *bar)
 {
 	size_t pairs = bench_size(301, 31);
@@ -103,8 +95,8 @@ int
 main(int argc, char **argv)
 {
 	if (argc == 3) {
-		count(strcmp(argv[1], "bare") == 0 ? &alone : &library,
-		    argv[2]);
+		bench_count(strcmp(argv[1], "bare") == 0 ? &alone : &library,
+		    (size_t)atoi(argv[2]));
 		return 0;
 	}
 	compare(true,
