@@ -176,7 +176,7 @@ class Load(common.Case):
     # A worker dies.
 
     def test_killed_prober_keeps_nobody_waiting(self):
-        server = self.server_with("2 s", workers=2)
+        server = self.server_with("20 s", workers=2)
         server.tolerated = r"exited on signal 9|open socket #"
         token = self.sandbox.token()
         clients = server.a_client_of_each_worker()
@@ -194,7 +194,8 @@ class Load(common.Case):
         answer = clients[other].read()
         took = time.monotonic() - began
         self.assertEqual(answer.status, 200, answer)
-        self.assertLess(took, 2.5 * (PATIENCE / 20))
+        # Not when the claim of the dead one would have ended.
+        self.assertLess(took, 10 * (PATIENCE / 20))
         # And it is well again.
         self.assertEqual(clients[other].ask("/", bearer(
             self.sandbox.token())).status, 200)
