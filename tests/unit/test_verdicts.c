@@ -746,7 +746,9 @@ test_million_random_tokens_leave_the_good_one(void **state)
 	}
 	assert_int_equal(told(v, "mon_test_good", now), MONIME_OK);
 	assert_int_equal(allocations, before);
-	assert_in_range(resident() - pages + 64, 0, 128);
+	/* Valgrind's own memory grows with what it has seen. */
+	if (!valgrind())
+		assert_in_range(resident() - pages + 64, 0, 128);
 	/* Half of 50 a second, and a second's worth to begin with. */
 	assert_in_range(asked, 1, 25 * (now - T0) / 1000 + 26);
 	mn_verdicts_close(v);
