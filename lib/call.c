@@ -170,32 +170,21 @@ mn_call_new_probe(const struct monime_call *call)
 	return NULL;
 }
 
-char *
-mn_call_token(struct monime_call *call)
-{
-	return (char *)call + offsetof(struct monime_call, loop);
-}
-
 struct monime_call *
 mn_call_new_remembered(struct monime *m, const char *token, size_t len,
     void *data)
 {
-	const size_t size = offsetof(struct monime_call, loop);
-	struct monime_call *call;
+	struct monime_call *call = call_new(m, MN_VERB_CHECK);
 
-	/* Hosts have one for each request: small, and no more set than read. */
-	call = malloc(size + len);
 	if (call == NULL)
 		return NULL;
-	memset(call, 0, size);
-	memcpy(mn_call_token(call), token, len);
-	call->token_len = len;
-	call->kind = MN_VERB_CHECK;
-	call->remembered = true;
-	call->m = mn_handle_keep(m);
 	call->data = data;
-	call->error.text.max = MN_ERROR_MAX;
-	return call;
+	call->remembered = true;
+	call->bearer = mn_credential_line(MN_SECRET_PLAIN, token, len);
+	if (call->bearer != NULL)
+		return call;
+	mn_call_free(call);
+	return NULL;
 }
 
 bool
@@ -878,25 +867,6 @@ monime_call_error(const struct monime_call *call)
 	    monime_strerror(MONIME_ENOMEM);
 }
 
-/* What a call under way has, and one of a remembered verdict has not. */
-static void
-free_rest(struct monime_call *call)
-{
-	size_t i;
-
-	mn_transfer_free(&call->transfer);
-	mn_secret_free(call->bearer);
-	mn_credential_free(call->credential);
-	for (i = 0; i < call->tries; i++)
-		mn_credential_free(call->tried[i]);
-	mn_text_free(&call->fetch.body);
-	mn_text_free(&call->fetch.line);
-	free(call->fetch.told_text);
-	if (call->verb != NULL)
-		call->verb_free(call->verb);
-	mn_edition_free(call->edition);
-}
-
 void
 mn_call_free(struct monime_call *call)
 {
@@ -908,10 +878,17 @@ mn_call_free(struct monime_call *call)
 	mn_text_free(&call->head);
 	mn_text_free(&call->body);
 	mn_error_free(&call->error);
-	if (call->remembered)
-		mn_secret_wipe(mn_call_token(call), call->token_len);
-	else
-		free_rest(call);
+	mn_transfer_free(&call->transfer);
+	mn_secret_free(call->bearer);
+	mn_credential_free(call->credential);
+	for (i = 0; i < call->tries; i++)
+		mn_credential_free(call->tried[i]);
+	mn_text_free(&call->fetch.body);
+	mn_text_free(&call->fetch.line);
+	free(call->fetch.told_text);
+	if (call->verb != NULL)
+		call->verb_free(call->verb);
+	mn_edition_free(call->edition);
 	mn_handle_free(call->m);
 	free(call);
 }

@@ -67,7 +67,7 @@ struct monime_call {
 	enum mn_verb kind;
 	int result;
 	int status;
-	bool remembered;		/* by found; the rest is not there */
+	bool remembered;		/* by found, which nobody has told */
 	struct monime *m;		/* referenced */
 	struct mn_edition *edition;	/* referenced; NULL: it did not open */
 	void *data;
@@ -78,9 +78,8 @@ struct monime_call {
 	size_t facts;
 	struct mn_event event;
 	struct mn_verdict found;
-	size_t token_len;		/* of the token that follows here */
 
-	/* Under way: nothing of a remembered verdict's. */
+	/* Under way. */
 	struct mn_loop *loop;		/* NULL: it has finished */
 	struct mn_lanes *lanes;
 	struct mn_wait wait;
@@ -128,9 +127,6 @@ struct monime_call *mn_call_new_probe(const struct monime_call *call);
 /* A finished one, of a token whose verdict is remembered. */
 struct monime_call *mn_call_new_remembered(struct monime *m,
     const char *token, size_t len, void *data);
-
-/* Where its token stands. */
-char *mn_call_token(struct monime_call *call);
 
 /* What monime_call_free() does, also within mn_fork_forget(). */
 void mn_call_free(struct monime_call *call);

@@ -134,25 +134,30 @@ mn_probe_remembered(struct monime *m, const char *token, size_t len,
 	return v != NULL && mn_verdicts_look(v, token, len, now, &id, found);
 }
 
+/* A token that was not accepted has no name here. */
 static void
-note_fingerprint(struct monime_call *call, const char *token, size_t len)
+note_fingerprint(struct monime_call *call)
 {
 	char fingerprint[MONIME_FINGERPRINT_SIZE];
+	size_t len;
+	const char *token = mn_credential_token(call->bearer, &len);
 
 	if (monime_fingerprint(token, len, fingerprint,
 	    sizeof(fingerprint)) == MONIME_OK)
-		mn_call_fact(call, "fingerprint", "%s", fingerprint);
+		mn_call_fact_copy(call, "fingerprint", fingerprint);
 }
 
-/* A token that was not accepted has no name here. */
 static void
 note_verdict(struct monime_call *call, const struct mn_verdict *found)
 {
-	mn_call_fact(call, "source", "%s", found->stale ? "stale" : "cache");
+	mn_call_fact_word(call, "source", found->stale ? "stale" : "cache");
 	mn_call_fact(call, "age", "%lld", (long long)found->age / 1000);
-	if (found->code == MONIME_OK)
-		mn_call_fact(call, "environment", "%s",
-		    monime_get(call->m, "environment"));
+	if (found->code == MONIME_OK) {
+		mn_call_fact_word(call, "environment",
+		    mn_profile_environment(
+		    call->m->first->profile->environment));
+		note_fingerprint(call);
+	}
 	/* What was told then is over when the API may be asked again. */
 	if (found->code == MONIME_ELIMIT)
 		mn_call_fact(call, "retry-after", "%d",
@@ -162,11 +167,8 @@ note_verdict(struct monime_call *call, const struct mn_verdict *found)
 void
 mn_probe_tell(struct monime_call *call)
 {
-	if (call->facts > 0)
-		return;
+	call->remembered = false;
 	note_verdict(call, &call->found);
-	if (call->found.code == MONIME_OK)
-		note_fingerprint(call, mn_call_token(call), call->token_len);
 }
 
 int
@@ -197,24 +199,19 @@ mn_probe_answer(struct monime *m, const char *token, size_t len,
 static void
 answer(struct monime_call *call, const struct mn_verdict *found)
 {
-	const char *token;
-	size_t len;
-
 	note_verdict(call, found);
-	if (found->code == MONIME_OK) {
-		token = mn_credential_token(call->bearer, &len);
-		note_fingerprint(call, token, len);
+	if (found->code == MONIME_OK)
 		(void)mn_call_end(call, MONIME_OK);
-		return;
-	}
-	(void)mn_call_finish(call, found->code, "%s: remembered: %s",
-	    call->edition->profile->name, monime_strerror(found->code));
+	else
+		(void)mn_call_finish(call, found->code, "%s: remembered: %s",
+		    call->edition->profile->name,
+		    monime_strerror(found->code));
 }
 
 static void
 limited(struct monime_call *call)
 {
-	mn_call_fact(call, "retry-after", "1");
+	mn_call_fact_word(call, "retry-after", "1");
 	(void)mn_call_finish(call, MONIME_ELIMIT, "%s: more tokens are to be "
 	    "checked than check.probes and check.probe_rate allow",
 	    call->edition->profile->name);
@@ -293,16 +290,13 @@ static void
 finish(struct monime_call *call)
 {
 	struct mn_asking *a = call->wait.asking;
-	const char *token;
-	size_t len;
 
 	if (a->remembered) {
 		answer(call, &a->found);
 	} else {
 		mn_call_copy(call, a->call);
-		token = mn_credential_token(call->bearer, &len);
 		if (a->found.code == MONIME_OK)
-			note_fingerprint(call, token, len);
+			note_fingerprint(call);
 		(void)mn_call_end(call, a->found.code);
 	}
 	part(call);
