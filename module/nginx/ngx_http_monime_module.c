@@ -456,12 +456,12 @@ ngx_http_monime_check_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_monime_module);
 
-    ctx->finished = 1;
-
     if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }
+
+    ctx->finished = 1;
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_core_run_phases;
@@ -698,11 +698,23 @@ ngx_http_monime_get_answer(int result)
 static ngx_int_t
 ngx_http_monime_precontent_handler(ngx_http_request_t *r)
 {
+    ngx_http_monime_ctx_t       *ctx;
     ngx_http_monime_loc_conf_t  *mlcf;
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_monime_module);
 
     if (!mlcf->check && mlcf->authorize == NGX_HTTP_MONIME_AUTHORIZE_OFF) {
+
+        /* "error_page" may have led here from a location that refused it */
+
+        ctx = ngx_http_monime_get_ctx(r);
+
+        if (ctx && ctx->conf && ctx->presented && !ctx->conf->forward_token
+            && ngx_http_monime_hide_token(r) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         return NGX_DECLINED;
     }
 

@@ -537,6 +537,13 @@ REQUESTS = """
         location /open/ {
             monime_check off; proxy_pass http://127.0.0.1:{ports[plain]}/;
         }
+        location /fallen/ {
+            error_page 401 403 503 = @unchecked;
+            proxy_pass http://127.0.0.1:{ports[plain]}/;
+        }
+        location @unchecked {
+            monime_check off; proxy_pass http://127.0.0.1:{ports[plain]};
+        }
         location /any/ {
             satisfy any; allow all;
             proxy_pass http://127.0.0.1:{ports[plain]}/;
@@ -662,6 +669,24 @@ class Requests(common.Case):
                 self.assertEqual(streams.count(self.good), times)
                 self.assertEqual(streams.lower().count("authorization:"),
                                  times)
+
+    def test_refused_token_does_not_reach_a_fallback(self):
+        for fault in (None, {"status": 500, "times": -1}):
+            with self.subTest(fault):
+                token = self.sandbox.token()
+                if fault is None:
+                    self.sandbox.control("/revoke", {"token": token})
+                else:
+                    self.sandbox.fault(fault)
+                self.sandbox.reset("log")
+                with self.server.client() as c:
+                    c.ask("/fallen/x", bearer(token))
+                    c.ask("/fallen/x", "Authorization: Basic eDp5")
+                streams = "".join(s["data"] for s in self.sandbox.streams())
+                self.assertEqual(streams.count("GET /fallen/x HTTP/1"), 2)
+                self.assertNotIn(token, streams)
+                # Which is none of ours.
+                self.assertIn("Basic eDp5", streams)
 
     def test_other_headers_of_the_client_stay(self):
         # The list of headers is cut around the one that is hidden.
