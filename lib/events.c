@@ -16,7 +16,7 @@
  * How long a host may go on taking calls before it is sent back to its other
  * work: the descriptor is readable anew then.
  */
-#define TURN	4	/* ms */
+#define TURN	1	/* ms */
 
 struct list {
 	struct monime_call *first;
