@@ -11,7 +11,6 @@ import base64
 import datetime
 import hashlib
 import hmac
-import http.client
 import json
 import os
 import pty
@@ -30,6 +29,10 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TREE, "tests", "sandbox"))
+
+from control import control  # noqa: E402
+
 SANDBOX = os.path.join(TREE, "tests", "sandbox", "sandbox.py")
 COMMAND = os.environ.get("MONIME_COMMAND", "monime")
 ROOT = os.geteuid() == 0
@@ -73,18 +76,7 @@ class Sandbox:
         self.base.cleanup()
 
     def control(self, path, given=None):
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.facts["ports"]["control"], timeout=30)
-        if given is None:
-            connection.request("GET", path)
-        else:
-            connection.request("POST", path, json.dumps(given))
-        answer = connection.getresponse()
-        value = json.load(answer)
-        connection.close()
-        if answer.status != 200:
-            raise ValueError(value["error"])
-        return value
+        return control(self.facts["ports"]["control"], path, given)
 
     def fault(self, **what):
         self.control("/fault", what)

@@ -3,7 +3,6 @@
 trusts, and what the status page counts."""
 
 import hashlib
-import http.client
 import json
 import os
 import re
@@ -22,6 +21,7 @@ ROOT = os.geteuid() == 0
 sys.path.insert(0, os.path.join(TESTS, "sandbox"))
 
 import folder as profiles  # noqa: E402
+from control import control  # noqa: E402
 
 # Every token of the sandbox has this word, and so have those made here.
 CANARY = "canary"
@@ -88,18 +88,7 @@ class Sandbox:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def control(self, path, given=None):
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.ports["control"], timeout=60)
-        if given is None:
-            connection.request("GET", path)
-        else:
-            connection.request("POST", path, json.dumps(given))
-        answer = connection.getresponse()
-        value = json.load(answer)
-        connection.close()
-        if answer.status != 200:
-            raise ValueError(value["error"])
-        return value
+        return control(self.ports["control"], path, given)
 
     def fault(self, *what):
         self.control("/fault", list(what))

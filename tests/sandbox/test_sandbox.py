@@ -15,6 +15,8 @@ import threading
 import unittest
 import urllib.parse
 
+from control import control
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -45,18 +47,7 @@ class Sandbox:
         return status
 
     def control(self, path, given=None):
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.ports["control"], timeout=20)
-        if given is None:
-            connection.request("GET", path)
-        else:
-            connection.request("POST", path, json.dumps(given))
-        answer = connection.getresponse()
-        value = json.load(answer)
-        connection.close()
-        if answer.status != 200:
-            raise ValueError(value["error"])
-        return value
+        return control(self.ports["control"], path, given)
 
     def open(self, server="monime", trust=None):
         if server == "plain":
