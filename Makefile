@@ -183,7 +183,7 @@ LDFLAGS_test_host = -Wl,--as-needed
 
 LDFLAGS_test_remembered = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 LDFLAGS_test_verdicts = -Wl,--wrap=malloc,--wrap=calloc \
-	  -Wl,--wrap=clock_gettime,--wrap=gettimeofday,--wrap=time
+	  -Wl,--wrap=clock_gettime,--wrap=gettimeofday,--wrap=time,--wrap=syscall
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \

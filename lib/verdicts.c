@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -521,7 +522,10 @@ claim_left(const struct mn_verdicts *v, uint64_t claim, int64_t now)
 	return ms;
 }
 
-/* A process that nobody has waited for yet is dead as well. */
+/*
+ * A process that nobody has waited for yet is dead as well; but where there
+ * is no pidfd, in an old kernel or by a filter, that cannot be seen.
+ */
 static bool
 process_is_gone(pid_t pid)
 {
@@ -530,15 +534,13 @@ process_is_gone(pid_t pid)
 	bool gone;
 
 	p.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (p.fd < 0)
-		return errno == ESRCH;
-	gone = poll(&p, 1, 0) == 1;
-	(void)close(p.fd);
-	return gone;
-#else
-	(void)pid;
-	return false;
+	if (p.fd >= 0) {
+		gone = poll(&p, 1, 0) == 1;
+		(void)close(p.fd);
+		return gone;
+	}
 #endif
+	return kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 /*

@@ -61,18 +61,21 @@ static unsigned long allocations;
 static int shortage;	/* of calls of calloc() until it fails */
 static unsigned long walls;		/* looks at the wall clock */
 static time_t wall_step;
+static bool no_pidfd;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 int __real_clock_gettime(clockid_t clock, struct timespec *ts);
 int __real_gettimeofday(struct timeval *tv, void *zone);
 time_t __real_time(time_t *t);
+long __real_syscall(long n, long a, long b, long c, long d);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 int __wrap_gettimeofday(struct timeval *tv, void *zone);
 time_t __wrap_time(time_t *t);
+long __wrap_syscall(long n, long a, long b, long c, long d);
 
 void *
 __wrap_malloc(size_t size)
@@ -121,6 +124,17 @@ __wrap_time(time_t *t)
 	if (t != NULL)
 		*t = now;
 	return now;
+}
+
+/* What is not given to it is not looked at either. */
+long
+__wrap_syscall(long n, long a, long b, long c, long d)
+{
+	if (no_pidfd && n == SYS_pidfd_open) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return __real_syscall(n, a, b, c, d);
 }
 
 /* Under valgrind all takes long, and some things cannot be. */
@@ -1195,20 +1209,14 @@ page(size_t size)
 	return p;
 }
 
-static void
-test_claim_of_a_killed_process_is_free_at_once(void **state)
+/* A process that has a claim, which is killed. */
+static pid_t
+killed_claimant(struct mn_verdicts *v)
 {
-	struct mn_verdicts *v = fresh(&usual);
-	struct mn_probe probe;
 	int *claimed = page(sizeof(*claimed));
-	siginfo_t info;
-	pid_t pid;
+	struct mn_probe probe;
+	pid_t pid = fork();
 
-	(void)state;
-	/* It knows no pidfd_open(2). */
-	if (valgrind())
-		skip();
-	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		if (claim(v, "mon_test_a", T0, &probe) == MN_CLAIM_MINE)
@@ -1220,12 +1228,45 @@ test_claim_of_a_killed_process_is_free_at_once(void **state)
 		(void)usleep(100);
 	assert_int_equal(claim(v, "mon_test_a", T0, &probe), MN_CLAIM_BUSY);
 	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(munmap(claimed, sizeof(*claimed)), 0);
+	return pid;
+}
+
+static void
+test_claim_of_a_killed_process_is_free_at_once(void **state)
+{
+	struct mn_verdicts *v = fresh(&usual);
+	struct mn_probe probe;
+	siginfo_t info;
+	pid_t pid;
+
+	(void)state;
+	/* It knows no pidfd_open(2). */
+	if (valgrind())
+		skip();
+	pid = killed_claimant(v);
 	/* It is dead, though nobody has waited for it yet. */
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT),
 	    0);
 	assert_int_equal(claim(v, "mon_test_a", T0, &probe), MN_CLAIM_MINE);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(munmap(claimed, sizeof(*claimed)), 0);
+	mn_verdicts_close(v);
+}
+
+static void
+test_without_pidfd_the_claim_is_free_when_the_process_is_waited_for(
+    void **state)
+{
+	struct mn_verdicts *v = fresh(&usual);
+	struct mn_probe probe;
+	pid_t pid;
+
+	(void)state;
+	no_pidfd = true;
+	pid = killed_claimant(v);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(claim(v, "mon_test_a", T0, &probe), MN_CLAIM_MINE);
+	no_pidfd = false;
 	mn_verdicts_close(v);
 }
 
@@ -2180,6 +2221,8 @@ main(void)
 		cmocka_unit_test(test_forked_processes_share_verdicts),
 		cmocka_unit_test(
 		    test_claim_of_a_killed_process_is_free_at_once),
+		cmocka_unit_test(
+	test_without_pidfd_the_claim_is_free_when_the_process_is_waited_for),
 		cmocka_unit_test(test_killed_writer_blocks_nobody),
 		cmocka_unit_test(test_writer_may_die_after_any_instruction),
 		cmocka_unit_test(
