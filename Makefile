@@ -14,6 +14,8 @@ SONAME	= libmonime.so.0
 
 PREFIX	= /usr
 LIBDIR	= $(PREFIX)/lib
+LIBEXECDIR = $(PREFIX)/libexec
+PAMDIR	= $(LIBDIR)/security
 SYSCONFDIR = /etc
 CA_PATH	= /etc/ssl/certs
 DESTDIR	=
@@ -65,12 +67,19 @@ INTEGRATION = $(patsubst tests/integration/%.c,%,\
 LIBRARY	= $(BUILD)/libmonime.so.$(VERSION)
 COMMAND	= $(BUILD)/monime
 
+# What the host loads, and its helper, which sees what the command sees.
+PAM_MODULE = $(BUILD)/pam_monime.so
+PAM_CHECK = $(BUILD)/monime-pam-check
+PAM_OBJ	= $(BUILD)/module/pam/pam_monime.o $(BUILD)/module/pam/helper.o
+PAM_CHECK_OBJ = $(BUILD)/module/pam/check.o $(BUILD)/module/pam/map.o
+
 # What is compiled in; other values, of `make install` say, compile anew.
 SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 
-.PHONY: all lib cli nginx install-nginx demo sandbox check check-unit \
-	check-integration check-examples check-cli check-nginx check-asan \
-	check-tsan check-valgrind check-peers bench lint install clean help FORCE
+.PHONY: all lib cli nginx install-nginx pam install-pam demo sandbox check \
+	check-unit check-integration check-examples check-cli check-nginx \
+	check-pam check-asan check-tsan check-valgrind check-peers bench lint \
+	install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -131,6 +140,34 @@ install-nginx: nginx
 	    $(DESTDIR)$(PREFIX)/share/man/man8/
 	$(INSTALL) -m 0644 etc/nginx-monime.conf \
 	    $(DESTDIR)$(PREFIX)/share/doc/monime/
+
+## pam              the PAM module and its helper
+pam: $(PAM_MODULE) $(PAM_CHECK)
+
+# Where the helper will be is known to one file alone.
+$(BUILD)/settings.pam: FORCE
+	@mkdir -p $(@D)
+	@echo '#include <security/pam_modules.h>' | \
+	    $(CC) -E -o /dev/null -xc - 2>/dev/null || { echo \
+	    'Linux-PAM has no headers here.  packaging/need pam' \
+	    'installs them as root, else tells how.' >&2; exit 1; }
+	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' >$@
+
+$(PAM_OBJ): $(BUILD)/settings.pam
+$(BUILD)/module/pam/helper.o: BASE_CFLAGS += \
+	  -DMONIME_PAM_CHECK='"$(LIBEXECDIR)/monime-pam-check"'
+
+link_pam = $(call say,LD,$@)$(CC) -shared $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
+	  $(if $(SANITIZE),,-Wl,-z,defs) $(LDFLAGS) -o $@ $(filter %.o,$^) -lpam
+link_pam_check = $(call say,LD,$@)$(CC) -pie $(CFLAGS) $(SANITIZE) \
+	  $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD) -lmonime \
+	  $(CLI_LIBS)
+
+$(PAM_MODULE): $(PAM_OBJ)
+	$(link_pam)
+
+$(PAM_CHECK): $(PAM_CHECK_OBJ) $(LOW_OBJ) $(LIBRARY)
+	$(link_pam_check)
 
 ## demo             install what is missing, build, start the sandbox, show
 demo:
@@ -224,9 +261,9 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 
 ## check            install what is missing, build, run every test and lint
 check:
-	$(Q)packaging/need build check lint nginx host
+	$(Q)packaging/need build check lint nginx host pam host-pam
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
-	    check-examples check-cli check-nginx lint
+	    check-examples check-cli check-nginx check-pam lint
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
@@ -259,15 +296,47 @@ check-peers:
 	    $(MAKE) --no-print-directory $(PEERS_BIN) && \
 	    tests/run $(PEERS_BIN)
 
+# The same objects, but for the place of the helper, which the tests put there.
+PAM_TESTS = $(BUILD)/tests/host/pam
+PAM_TESTS_BUILT = $(PAM_TESTS)/pam_monime.so $(PAM_TESTS)/monime-pam-check \
+	  $(PAM_TESTS)/login $(PAM_TESTS)/faults.so
+
+$(PAM_TESTS)/helper.o: module/pam/helper.c Makefile $(BUILD)/settings.pam
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP \
+	    -DMONIME_PAM_CHECK='"$(abspath $(PAM_TESTS))/libexec/monime-pam-check"' -c -o $@ $<
+
+$(PAM_TESTS)/pam_monime.so: $(BUILD)/module/pam/pam_monime.o \
+    $(PAM_TESTS)/helper.o
+	$(link_pam)
+
+$(PAM_TESTS)/monime-pam-check: LDFLAGS += -Wl,-rpath,$(abspath $(BUILD))
+$(PAM_TESTS)/monime-pam-check: $(PAM_CHECK_OBJ) $(LOW_OBJ) $(LIBRARY)
+	$(link_pam_check)
+
+$(PAM_TESTS)/login: $(PAM_TESTS)/login.o
+	$(call say,LD,$@)$(CC) $(SANITIZE) -Wl,--export-dynamic -o $@ $^ \
+	    -lpam
+
+$(PAM_TESTS)/faults.so: tests/host/pam/faults.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -std=gnu11 -Wall -Wextra -g -O1 -fPIC -shared \
+	    -o $@ $<
+
+## check-pam        the PAM module: its rules, every fault, and su
+check-pam: all pam $(PAM_TESTS_BUILT)
+	$(Q)packaging/need check pam host-pam
+	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/pam/run
+
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 check-asan:
-	$(Q)packaging/need build check nginx host
+	$(Q)packaging/need build check nginx host pam host-pam
 	$(Q)ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
 	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
 	    SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
 	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration \
-	    check-examples check-cli check-nginx
+	    check-examples check-cli check-nginx check-pam
 	@echo 'check-asan: all passed'
 
 ## check-tsan       what has threads under the thread sanitizer
@@ -333,6 +402,18 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/monime/monime.conf || \
 	    $(INSTALL) -m 0644 etc/monime.conf $(DESTDIR)$(SYSCONFDIR)/monime/
 	test -n '$(DESTDIR)' || test "$$(id -u)" -ne 0 || /sbin/ldconfig || :
+
+## install-pam      the PAM module besides: PAMDIR, LIBEXECDIR
+install-pam: install pam
+	$(INSTALL) -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXECDIR) \
+	    $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/pam
+	$(INSTALL) -m 0644 $(PAM_MODULE) $(DESTDIR)$(PAMDIR)/
+	$(INSTALL) -m 0755 $(PAM_CHECK) $(DESTDIR)$(LIBEXECDIR)/
+	$(INSTALL) -m 0644 module/pam/pam_monime.8 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(INSTALL) -m 0644 etc/pam.d-monime etc/pam_users \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/pam/
 
 clean:
 	rm -rf $(BUILD)

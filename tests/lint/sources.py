@@ -21,18 +21,22 @@ LAYERS = (
 # The command is linked with these, and sees no more of the library.
 COMMAND_SEES = ("base", "files")
 
+# PAM's helper sees as much; what a host of PAM loads sees nothing of it.
+PAM_HELPER = ("check", "map", "answer")
+
 # Each third-party header has its place.
 THIRD_PARTY = (
     (r"curl/.*", ("lib/transfer.c", "lib/loop.c")),
     (r"json-c/.*", ("lib/answer.c", "module/cli/output.c")),
     (r"libconfig\.h", ("lib/conf.c",)),
     (r"sodium(/.*)?\.h", ("lib/secret.c",)),
+    (r"security/.*", ("module/pam/pam_monime.c",)),
 )
 
 # The C library's and the kernel's.
 SYSTEM = set("""
     assert ctype dirent err errno fcntl fnmatch getopt glob grp inttypes limits
-    poll pthread pwd sched signal stdarg stdbool stddef stdint stdio stdlib
+    poll pthread pwd sched signal spawn stdarg stdbool stddef stdint stdio stdlib
     string strings syslog termios time unistd arpa/inet netdb netinet/in
     """.split())
 SYSTEM_FOLDERS = ("sys/", "linux/")
@@ -43,6 +47,7 @@ layer_of = {name: (rank, layer)
 
 library = files(r"lib/[^/]+\.[ch]")
 command = files(r"module/cli/[^/]+\.[ch]")
+pam = files(r"module/pam/[^/]+\.[ch]")
 
 
 def includes(path):
@@ -75,23 +80,26 @@ for path in library:
         elif layer_of.get(stem(name), (99, ""))[0] > rank:
             check.wrong(where, f"{stem(path)} ({layer}) must not include {name} "
                         f"({layer_of.get(stem(name), (0, 'unknown'))[1]})")
-for path in command:
+for path in command + pam:
+    hosted = path in pam and stem(path) not in PAM_HELPER
     for where, kind, name in includes(path):
-        if kind != '"' or name == "monime.h" or \
-                f"module/cli/{name}" in command:
+        if kind != '"' or name == "banned.h" or \
+                f"{os.path.dirname(path)}/{name}" in command + pam:
             continue
-        check.need(layer_of.get(stem(name), (0, ""))[1] in COMMAND_SEES and
+        check.need(not hosted, where, f"the host of PAM does not see {name}")
+        check.need(name == "monime.h" or
+                   layer_of.get(stem(name), (0, ""))[1] in COMMAND_SEES and
                    f"lib/{name}" in library, where,
                    f"the command does not see {name}")
 low = re.search(r"^LOW\s*=\s*(.*)$", read("Makefile"), re.M)
 for name in low[1].split() if low else []:
     check.need(layer_of.get(name, (0, ""))[1] in COMMAND_SEES, "Makefile",
                f"LOW has {name}, which is not of {' and '.join(COMMAND_SEES)}")
-check.done(f"{len(library)} files of lib, {len(command)} of the command: "
-           "includes point down")
+check.done(f"{len(library)} files of lib, {len(command)} of the command, "
+           f"{len(pam)} of PAM: includes point down")
 
 check = Check("third-party headers")
-for path in library + command:
+for path in library + command + pam:
     for where, kind, name in includes(path):
         if kind != "<":
             continue
@@ -106,11 +114,11 @@ for path in library + command:
 check.done("curl, json-c, libconfig and sodium, each in its place")
 
 check = Check("beginnings")
-for path in [p for p in library + command if p.endswith(".c")]:
+for path in [p for p in library + command + pam if p.endswith(".c")]:
     last = (includes(path) or [(path, "", "nothing")])[-1]
     check.need(last[1:] == ('"', "banned.h"), last[0],
                f"the last include is {last[2]}, not \"banned.h\"")
-for path in library + command + files(r"(include|tests)/.*\.[ch]"):
+for path in library + command + pam + files(r"(include|tests)/.*\.[ch]"):
     text = read(path)
     head = re.match(r"/\* SPDX-License-Identifier: MIT \*/\n\n/\*(.*?)\*/\n",
                     text, re.S)

@@ -14,6 +14,8 @@ from common import (BUILD, CC, HEADER, MANUAL, Check, code, files, finish,
 
 CONF_MANUAL = "etc/monime.conf.5"
 CLI_MANUAL = "module/cli/monime.1"
+PAM_MANUAL = "module/pam/pam_monime.8"
+PAM_MODULE = "module/pam/pam_monime.c"
 CLI_COMPLETION = "module/cli/monime.bash"
 NGINX = "module/nginx/ngx_http_monime_module"
 NGINX_SAMPLE = "etc/nginx-monime.conf"
@@ -257,6 +259,19 @@ def command_line():
                "manual and completion")
 
 
+def pam():
+    check = Check("PAM")
+    source, page = read(PAM_MODULE), read(PAM_MANUAL)
+    table = re.search(r"\boptions\[\] = \{(.*?)\n\};", source, re.S)[1]
+    check.same(re.findall(r'\{ "(\w+)=?",', table), PAM_MODULE,
+               re.findall(r"^\.It Cm (\w+)", page, re.M), PAM_MANUAL)
+    table = re.search(r"\bcodes\[MN_VERDICTS\] = \{(.*?)\n\};", source,
+                      re.S)[1]
+    check.same(re.findall(r"= (PAM_\w+),", table), PAM_MODULE,
+               re.findall(r"^\.It Dv (PAM_\w+)$", page, re.M), PAM_MANUAL)
+    check.done("arguments and codes")
+
+
 def metrics():
     check = Check("metrics")
     told = {}
@@ -295,4 +310,5 @@ limits()
 configuration()
 command_line()
 nginx_module()
+pam()
 finish()
