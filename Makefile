@@ -299,7 +299,7 @@ check-peers:
 # The same objects, but for the place of the helper, which the tests put there.
 PAM_TESTS = $(BUILD)/tests/host/pam
 PAM_TESTS_BUILT = $(PAM_TESTS)/pam_monime.so $(PAM_TESTS)/monime-pam-check \
-	  $(PAM_TESTS)/login $(PAM_TESTS)/faults.so
+	  $(PAM_TESTS)/login $(PAM_TESTS)/faults.so $(PAM_TESTS)/window.so
 
 $(PAM_TESTS)/helper.o: module/pam/helper.c Makefile $(BUILD)/settings.pam
 	@mkdir -p $(@D)
@@ -318,7 +318,7 @@ $(PAM_TESTS)/login: $(PAM_TESTS)/login.o
 	$(call say,LD,$@)$(CC) $(SANITIZE) -Wl,--export-dynamic -o $@ $^ \
 	    -lpam
 
-$(PAM_TESTS)/faults.so: tests/host/pam/faults.c Makefile
+$(PAM_TESTS)/%.so: tests/host/pam/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -Wall -Wextra -g -O1 -fPIC -shared \
 	    -o $@ $<

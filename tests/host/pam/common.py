@@ -17,6 +17,7 @@ from support import (BUILD, PATIENCE, ROOT, Sandbox, fingerprint,  # noqa: E402
                      profile, write_file)
 
 BUILT = os.path.join(BUILD, "tests", "host", "pam")
+WINDOW = os.path.join(BUILT, "window.so")
 MODULE = os.path.join(BUILT, "pam_monime.so")
 LOGIN = os.path.join(BUILT, "login")
 HELPER = os.path.join(BUILT, "monime-pam-check")
@@ -40,6 +41,7 @@ class Result:
     def __init__(self, value):
         self.__dict__.update(value)
         self.code = CODES.get(value["code"], value["code"])
+        self.module = CODES.get(value["module"], value["module"])
 
     def lines(self, least=6):
         """Of the log: without those above a level of syslog(3)."""
@@ -89,13 +91,14 @@ class Case(unittest.TestCase):
             "%s:%s\n" % (user, fingerprint(token))
             for user, token in zip(pairs[::2], pairs[1::2])), mode)
 
-    def service(self, *words, before="", name="test/space", users=None):
+    def service(self, *words, before="", name="test/space", users=None,
+                module=MODULE):
         """Write the service "host"; words are arguments beside the usual."""
         arguments = ["profile=" + name] if name else []
         arguments += ["users=" + (users or self.users), "folder=" + self.etc]
         write_file(os.path.join(self.services, "host"),
                    before + "auth required %s %s\naccount required "
-                   "pam_permit.so\n" % (MODULE, " ".join(
+                   "pam_permit.so\n" % (module, " ".join(
                        arguments + list(words))), 0o644)
 
     def command(self, user, *words):

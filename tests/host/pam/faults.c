@@ -50,13 +50,11 @@ end(void)
 }
 
 static int
-is_counted(const void *caller)
+is_ours(const void *caller)
 {
 	Dl_info info;
 	size_t i;
 
-	if (all)
-		return 1;
 	if (dladdr(caller, &info) == 0 || info.dli_fname == NULL)
 		return 0;
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -64,6 +62,25 @@ is_counted(const void *caller)
 			return 0;
 	}
 	return 1;
+}
+
+/* The callers are few, and each asks often. */
+static int
+is_counted(const void *caller)
+{
+	static __thread struct {
+		const void *caller;
+		int ours;
+	} known[1024], *k;
+
+	if (all)
+		return 1;
+	k = &known[(unsigned long)caller / 2 % 1024];
+	if (k->caller != caller) {
+		k->ours = is_ours(caller);
+		k->caller = caller;
+	}
+	return k->ours;
 }
 
 static int

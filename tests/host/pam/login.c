@@ -8,9 +8,9 @@
  * reads the token, a line, from standard input and authenticates.  It prints
  * one JSON object: "code", "delays" (that PAM_FAIL_DELAY was told of),
  * "prompts", "log" (what went to syslog), "changed" (of the host's own state),
- * "copies" (of the token, in memory), "us" (the time of each round), "children"
+ * "module" (the code of one that window.c wraps), "copies" (of the token, in memory), "us" (the time of each round), "children"
  * (that a handler of SIGCHLD was told of), and "calls" and "allocations" in the
- * window of the authentication.
+ * window: that module's, or none.
  *
  *	rounds=N	so often
  *	quiet		the conversation fails
@@ -95,6 +95,27 @@ realloc(void *p, size_t size)
 	return allocation_is_refused() ? NULL : __libc_realloc(p, size);
 }
 #endif
+
+/* What window.c tells. */
+void login_enter(void);
+void login_leave(int code);
+
+static int module = -1;
+
+void
+login_enter(void)
+{
+	(void)syscall(SYS_getpriority, MARK, 0);
+	window = true;
+}
+
+void
+login_leave(int code)
+{
+	window = false;
+	(void)syscall(SYS_getpriority, MARK, 0);
+	module = code;
+}
 
 enum { DELAYS, PROMPTS, LOG };
 
@@ -524,16 +545,12 @@ main(int argc, char **argv)
 	if (s.fault_at > 0)
 		tally = watch_calls(s.fault_at, s.fault);
 	describe(before);
-	(void)syscall(SYS_getpriority, MARK, 0);
 	for (i = 0; i < s.rounds; i++) {
 		events[DELAYS][0] = events[PROMPTS][0] = events[LOG][0] = '\0';
 		start = microseconds();
-		window = true;
 		r = pam_authenticate(pamh, 0);
-		window = false;
 		took[i] = microseconds() - start;
 	}
-	(void)syscall(SYS_getpriority, MARK, 0);
 	describe(after);
 	if (s.copies)
 		copies = count_copies();
@@ -542,8 +559,9 @@ main(int argc, char **argv)
 	pam_end(pamh, r);
 	differ(before, after, changed);
 	differ(after, before, changed);
-	dprintf(OUTPUT, "{\"code\":%d,\"setcred\":%d,\"delays\":[%s],"
-	    "\"prompts\":[%s],\"log\":[%s],", r, set_r, events[DELAYS],
+	dprintf(OUTPUT, "{\"code\":%d,\"module\":%d,\"setcred\":%d,"
+	    "\"delays\":[%s],\"prompts\":[%s],\"log\":[%s],", r, module,
+	    set_r, events[DELAYS],
 	    events[PROMPTS], events[LOG]);
 	events[LOG][0] = '\0';
 	note(LOG, changed);

@@ -27,7 +27,7 @@ class Table(common.Case):
 
     @classmethod
     def tearDownClass(cls):
-        print("\n".join(cls.rows), file=sys.stderr)
+        print("", *cls.rows, sep="\n", file=sys.stderr)
 
     def token(self, row):
         if row.token == "good":
