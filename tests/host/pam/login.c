@@ -6,11 +6,12 @@
  *	login CONFDIR SERVICE USER [WORD ...]
  *
  * reads the token, a line, from standard input and authenticates.  It prints
- * one JSON object: "code", "delays" (that PAM_FAIL_DELAY was told of),
- * "prompts", "log" (what went to syslog), "changed" (of the host's own state),
- * "module" (the code of one that window.c wraps), "copies" (of the token, in memory), "us" (the time of each round), "children"
- * (that a handler of SIGCHLD was told of), and "calls" and "allocations" in the
- * window: that module's, or none.
+ * one JSON object: "code", "module" (the code of one that window.c wraps),
+ * "delays" (that PAM_FAIL_DELAY was told of), "prompts", "log" (what went to
+ * syslog), "changed" (of the host's own state), "copies" (of the token, in
+ * memory), "us" (the time of each round), "children" (that a handler of SIGCHLD
+ * was told of), and "calls" and "allocations" in the window: that module's, or
+ * none.
  *
  *	rounds=N	so often
  *	quiet		the conversation fails
@@ -67,6 +68,8 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 
+/* A sanitizer has these to itself. */
+#if !defined(__SANITIZE_ADDRESS__)
 static bool
 allocation_is_refused(void)
 {
@@ -76,7 +79,6 @@ allocation_is_refused(void)
 	return true;
 }
 
-#if !defined(__SANITIZE_ADDRESS__)
 void *
 malloc(size_t size)
 {
@@ -175,12 +177,17 @@ static int
 converse(int n, const struct pam_message **m, struct pam_response **r,
     void *data)
 {
+	bool counted = window;
+
 	(void)data;
 	if (quiet || n != 1)
 		return PAM_CONV_ERR;
 	note(PROMPTS, m[0]->msg);
-	*r = __libc_calloc(1, sizeof(**r));
-	(*r)->resp = __libc_malloc(sizeof(token));
+	/* These are not the module's. */
+	window = false;
+	*r = calloc(1, sizeof(**r));
+	(*r)->resp = malloc(sizeof(token));
+	window = counted;
 	memcpy((*r)->resp, token, sizeof(token));
 	return PAM_SUCCESS;
 }
@@ -573,5 +580,6 @@ main(int argc, char **argv)
 	for (i = 0; i < s.rounds; i++)
 		dprintf(OUTPUT, "%s%.1f", i > 0 ? "," : "", took[i]);
 	dprintf(OUTPUT, "]}\n");
+	free(took);
 	return 0;
 }
