@@ -35,7 +35,7 @@ struct check {
 	const char *user;
 	const char *token;
 	struct mn_text lines;
-	char request[MN_ANSWER_REQUEST + 1];
+	char request[MN_ANSWER_REQUEST];
 };
 
 /* Whatever is not told here is not known. */
@@ -124,36 +124,31 @@ seclude(struct check *c)
 		    "root's can read profiles");
 		return false;
 	}
-	if (prctl(PR_SET_DUMPABLE, 0) == 0 && chdir("/") == 0 &&
-	    setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0)
+	/* Last what a change of the ids would undo. */
+	if (chdir("/") == 0 && setresgid(0, 0, 0) == 0 &&
+	    setresuid(0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0)
 		return true;
 	tell(c, LOG_ERR, "this process cannot become root's alone");
 	return false;
 }
 
-/* "USER\0TOKEN\0" and the end, and nothing else. */
+/*
+ * "USER\0TOKEN\0" and nothing else, in one piece as it was written.  The end of
+ * the pipe is not waited for: a fork of the host may have a copy of its end.
+ */
 static bool
 read_request(struct check *c)
 {
-	size_t len = 0;
 	ssize_t n;
 
-	while (len < sizeof(c->request)) {
-		n = read(STDIN_FILENO, c->request + len,
-		    sizeof(c->request) - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	if (len < 2 || len == sizeof(c->request) || c->request[len - 1] != '\0')
+	do {
+		n = read(STDIN_FILENO, c->request, sizeof(c->request));
+	} while (n < 0 && errno == EINTR);
+	if (n < 2 || c->request[n - 1] != '\0')
 		return false;
 	c->user = c->request;
 	c->token = c->request + strlen(c->user) + 1;
-	return c->token + strlen(c->token) + 1 == c->request + len;
+	return c->token + strlen(c->token) + 1 == c->request + n;
 }
 
 static enum mn_verdict

@@ -60,8 +60,8 @@ static char token[8192];
 static char events[3][65536];	/* delays, prompts, log: JSON */
 static bool quiet;
 
-/* Allocations of the window. */
-static bool window;
+/* Allocations of the window, which the compiler thinks malloc() cannot see. */
+static volatile bool window;
 static unsigned long allocations, allocation_fails;
 
 void *__libc_malloc(size_t size);
@@ -420,7 +420,7 @@ watch_calls(unsigned long at, int number)
 	}
 	wait(NULL);
 	close(ends[1]);
-	prctl(PR_SET_NO_NEW_PRIVS, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	listener = install_filter();
 	if (listener < 0) {
 		fprintf(stderr, "seccomp: %m\n");

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import common
 from common import CONFIGURATION, DENIED, UNKNOWN, YES
-from support import fingerprint, profile, write_file
+from support import PATIENCE, fingerprint, profile, write_file
 
 LIVE = "live/payouts"
 
@@ -505,6 +505,17 @@ class Helpers(common.Case):
         self.assertLess(time.monotonic() - start, 6)
         self.sandbox.release()
 
+    def test_the_helper_does_not_wait_for_the_end_of_its_input(self):
+        process = subprocess.Popen(
+            [common.HELPER, "test/space", self.users, self.etc, ""],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
+        process.stdin.write(b"ada\0" + self.good.encode() + b"\0")
+        process.stdin.flush()
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual(process.stdout.read(), b"accepted\n")
+        process.stdin.close()
+        process.stdout.close()
+
     def test_by_hand_it_explains_itself(self):
         ran = subprocess.run([common.HELPER], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, check=False)
@@ -515,7 +526,8 @@ class Helpers(common.Case):
         for request in (b"", b"ada", b"ada\0", b"ada\0x", b"\0ada\0x",
                         b"ada\0%b\0x" % self.good.encode(),
                         b"ada\0%b\0\0" % self.good.encode(),
-                        b"ada\0" + b"x" * 5000 + b"\0"):
+                        b"ada\0" + b"x" * 5000 + b"\0",
+                        b"ada\0" + b"x" * 4092):
             ran = subprocess.run(
                 [common.HELPER, "test/space", self.users, self.etc, ""],
                 input=request, stdout=subprocess.PIPE, env={}, check=False)
