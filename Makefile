@@ -78,8 +78,8 @@ SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 
 .PHONY: all lib cli nginx install-nginx pam install-pam demo sandbox check \
 	check-unit check-integration check-examples check-cli check-nginx \
-	check-pam check-asan check-tsan check-valgrind check-peers bench lint \
-	install clean help FORCE
+	check-pam check-asan check-tsan check-valgrind check-peers \
+	check-static coverage bench lint install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -357,6 +357,21 @@ check-valgrind:
 	$(Q)packaging/need build check valgrind
 	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN)
 	$(Q)VALGRIND=1 tests/run $(UNIT_BIN)
+
+## check-static     what gcc's and clang's analyzers find; exceptions have reasons
+check-static:
+	$(Q)packaging/need build static
+	$(Q)tests/static/run
+
+## coverage         lines and branches of lib/ that the tests run
+coverage:
+	$(Q)packaging/need build check coverage
+	$(Q)rm -rf $(BUILD)/coverage
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage \
+	    SANITIZE='--coverage -fprofile-update=atomic' CFLAGS='-O0 -g' \
+	    HARDEN= all check-unit check-integration check-cli
+	$(Q)gcovr -r . $(BUILD)/coverage --filter lib/ --print-summary \
+	    --fail-under-line 95 --fail-under-branch 85
 
 ## bench            what the library costs beside libcurl alone; minutes
 bench:
