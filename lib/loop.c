@@ -6,6 +6,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -504,6 +505,8 @@ mn_loop_new(void)
 		free(l);
 		return NULL;
 	}
+	/* Nobody reads it; but runtimes look before they watch it. */
+	(void)fcntl(l->epoll, F_SETFL, O_NONBLOCK);
 	mn_loop_clock(l);
 	return l;
 }

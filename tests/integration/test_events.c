@@ -34,13 +34,14 @@ test_level_triggered_each_call_is_reported_once(void **state)
 }
 
 static void
-test_descriptor_is_close_on_exec_and_goes_with_it(void **state)
+test_descriptor_is_non_blocking_close_on_exec_and_goes(void **state)
 {
 	struct monime *m = open_test("");
 	int fd = monime_fd(m);
 
 	(void)state;
 	assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+	assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
 	assert_null(monime_next(m));
 	monime_close(m);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
@@ -771,7 +772,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIVING(test_level_triggered_each_call_is_reported_once),
-		LIVING(test_descriptor_is_close_on_exec_and_goes_with_it),
+		LIVING(test_descriptor_is_non_blocking_close_on_exec_and_goes),
 		LIVING(test_kept_connection_that_ends_wakes_once),
 		LIVING(test_edge_triggered_all_are_reported),
 		LIVING(test_one_call_taken_for_each_wake_up),
