@@ -22,6 +22,7 @@ DESTDIR	=
 
 BUILD	= build
 CC	= gcc
+CXX	= g++
 PKG_CONFIG = pkg-config
 PYTHON	= /usr/bin/python3 -B
 INSTALL	= install
@@ -76,10 +77,11 @@ PAM_CHECK_OBJ = $(BUILD)/module/pam/check.o $(BUILD)/module/pam/map.o
 # What is compiled in; other values, of `make install` say, compile anew.
 SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 
-.PHONY: all lib cli nginx install-nginx pam install-pam demo sandbox check \
-	check-unit check-integration check-examples check-cli check-nginx \
-	check-pam check-asan check-tsan check-valgrind check-peers \
-	check-static coverage bench lint install clean help FORCE
+.PHONY: all lib cli nginx install-nginx pam install-pam install-go demo \
+	sandbox check check-unit check-integration check-examples check-cli \
+	check-nginx check-pam check-go check-ffi check-asan check-tsan \
+	check-valgrind check-peers check-static coverage bench lint install \
+	clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -169,6 +171,22 @@ $(PAM_MODULE): $(PAM_OBJ)
 $(PAM_CHECK): $(PAM_CHECK_OBJ) $(LOW_OBJ) $(LIBRARY)
 	$(link_pam_check)
 
+# The library as it lies in the build folder, for those who ask pkg-config.
+UNINSTALLED = $(BUILD)/pkgconfig/monime.pc
+
+$(UNINSTALLED): lib/monime.pc.in Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(CURDIR)|' -e 's|@LIBDIR@|$(abspath $(BUILD))|' \
+	    -e 's|@VERSION@|$(VERSION)|' $< >$@
+
+## install-go       the Go package's sources; DESTDIR, PREFIX, GOCODE
+GOCODE = $(PREFIX)/share/gocode/src/libmonime/monime
+
+install-go:
+	$(INSTALL) -d $(DESTDIR)$(GOCODE)
+	$(INSTALL) -m 0644 module/go/go.mod module/go/*.go module/go/*.[ch] \
+	    $(DESTDIR)$(GOCODE)/
+
 ## demo             install what is missing, build, start the sandbox, show
 demo:
 	$(Q)packaging/need build demo
@@ -249,6 +267,21 @@ $(BUILD)/tests/examples/%: tests/examples/%.c include/monime.h $(LIBRARY)
 	    $(CFLAGS) -Iinclude -o $@ $< -L$(BUILD) -lmonime \
 	    -Wl,-rpath,$(abspath $(BUILD)) $(LIBS_$(@F))
 
+# monime.h in languages that the library is not written in.
+FFI_BIN	= $(BUILD)/tests/ffi/gateway-cpp \
+	  $(if $(shell command -v rustc),$(BUILD)/tests/ffi/gateway-rs)
+
+$(BUILD)/tests/ffi/gateway-cpp: tests/ffi/gateway.cpp include/monime.h $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)$(CXX) -std=c++17 -Wall -Wextra -Wshadow -Werror \
+	    $(CFLAGS) -fsanitize=address,undefined -Iinclude -o $@ $< \
+	    -L$(BUILD) -lmonime -Wl,-rpath,$(abspath $(BUILD))
+
+$(BUILD)/tests/ffi/gateway-rs: tests/ffi/gateway.rs include/monime.h $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,RUSTC,$<)rustc --edition 2021 -D warnings -O -o $@ $< \
+	    -L native=$(BUILD) -C link-arg=-Wl,-rpath,$(abspath $(BUILD))
+
 UNIT_BIN = $(UNIT:%=$(BUILD)/tests/unit/%)
 INTEGRATION_BIN = $(INTEGRATION:%=$(BUILD)/tests/integration/%)
 PEERS_BIN = $(BUILD)/tests/peers/test_peers
@@ -261,9 +294,10 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 
 ## check            install what is missing, build, run every test and lint
 check:
-	$(Q)packaging/need build check lint nginx host pam host-pam
+	$(Q)packaging/need build check lint nginx host pam host-pam go ffi
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
-	    check-examples check-cli check-nginx check-pam lint
+	    check-examples check-cli check-nginx check-pam check-go check-ffi \
+	    lint
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
@@ -287,6 +321,18 @@ check-cli: all
 check-nginx: nginx
 	$(Q)packaging/need check nginx host $(if $(VALGRIND),valgrind)
 	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/nginx/run
+
+## check-go         the Go package against the sandbox, under the race detector
+check-go: lib $(UNINSTALLED)
+	$(Q)packaging/need build host go
+	$(Q)BUILD=$(BUILD) CC='$(CC)' tests/host/go/run
+
+## check-ffi        the examples in C++ and, where rustc is there, in Rust
+check-ffi:
+	$(Q)packaging/need build host ffi
+	$(Q)$(MAKE) --no-print-directory $(FFI_BIN)
+	$(Q)BUILD=$(BUILD) tests/ffi/run $(FFI_BIN)
+	$(if $(filter %-rs,$(FFI_BIN)),,@echo '  SKIP    gateway-rs: no rustc')
 
 ## check-peers      OAuth 2.0 against the servers of others, which npm installs
 check-peers:

@@ -118,7 +118,7 @@ for path in [p for p in library + command + pam if p.endswith(".c")]:
     last = (includes(path) or [(path, "", "nothing")])[-1]
     check.need(last[1:] == ('"', "banned.h"), last[0],
                f"the last include is {last[2]}, not \"banned.h\"")
-for path in library + command + pam + files(r"(include|tests)/.*\.[ch]"):
+for path in library + command + pam + files(r"(include|tests)/.*\.([ch]|cpp)"):
     text = read(path)
     head = re.match(r"/\* SPDX-License-Identifier: MIT \*/\n\n/\*(.*?)\*/\n",
                     text, re.S)
@@ -129,13 +129,16 @@ for path in library + command + pam + files(r"(include|tests)/.*\.[ch]"):
 for path in shells() + pythons() + files(r"(.*/)?Makefile"):
     check.need("SPDX-License-Identifier: MIT" in read(path)[:200],
                f"{path}:1", "the SPDX line is missing")
+for path in files(r".*\.(go|mod|rs)"):
+    check.need(read(path).startswith("// SPDX-License-Identifier: MIT\n"),
+               f"{path}:1", "the SPDX line is missing")
 for path in files(r".*\.[1-9]"):
     check.need(read(path).startswith('.\\" SPDX-License-Identifier: MIT\n'),
                f"{path}:1", "the SPDX line is missing")
 check.done("licence, purpose, and banned.h at the end of the includes")
 
 check = Check("lines")
-long = set(files(r"(lib|module|include|tests)/.*\.[ch]"))
+long = set(files(r"(lib|module|include|tests)/.*\.([ch]|cpp)"))
 texts = 0
 for path in files(r".*"):
     try:
