@@ -256,6 +256,18 @@ $(BENCH_BIN): %: %.o $(BENCH_HELP) $(SUPPORT) $(LIBRARY)
 	    -lmonime -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lsodium \
 	    -lpthread
 
+# Nothing is fetched, and nothing written outside the build folder.
+GO	= GOENV=off GOPROXY=off GOWORK=off GOFLAGS=-mod=mod \
+	  GOCACHE=$(abspath $(BUILD))/go/cache GOPATH=$(abspath $(BUILD))/go/path \
+	  PKG_CONFIG_PATH=$(abspath $(BUILD))/pkgconfig CC='$(CC)' go
+BENCH_GO = $(BUILD)/tests/bench/bindings-go
+
+$(BENCH_GO): $(wildcard tests/bench/go/* module/go/*) $(LIBRARY) $(UNINSTALLED)
+	@mkdir -p $(@D)
+	$(call say,GO,$@)cd tests/bench/go && \
+	    CGO_LDFLAGS=-Wl,-rpath,$(abspath $(BUILD)) \
+	    $(GO) build -o $(abspath $@) .
+
 # Examples are the manual's own: what is there is what is compiled.
 EXAMPLES = poll libevent
 EXAMPLE_BIN = $(EXAMPLES:%=$(BUILD)/tests/examples/%)
@@ -421,8 +433,8 @@ coverage:
 
 ## bench            what the library costs beside libcurl alone; minutes
 bench:
-	$(Q)packaging/need build nginx bench
-	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN) nginx
+	$(Q)packaging/need build nginx bench go
+	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN) $(BENCH_GO) nginx
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/bench/run
 
 ## lint             manual, header, exports and tables agree; layers; style
