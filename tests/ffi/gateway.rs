@@ -8,8 +8,9 @@
 //! judges the tokens, a line each, and then makes one payout.
 
 use std::env;
-use std::ffi::{c_char, c_int, c_void, CStr, CString};
+use std::ffi::{CStr, CString};
 use std::io::{self, BufRead};
+use std::os::raw::{c_char, c_int, c_void};
 use std::process::ExitCode;
 use std::ptr;
 
