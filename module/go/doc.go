@@ -24,8 +24,8 @@
 //     ErrCanceled and the context's own.  What had been sent may have been
 //     executed.
 //   - Errors.  Each is an *Error; errors.Is knows its Code.
-//   - Log lines.  They come to Options.Log from the goroutines that use the
-//     handle.  C never calls Go.
+//   - Log lines.  They wait until a goroutine comes back from C, which takes
+//     them to Options.Log.  C never calls Go.
 //   - Secrets.  Tokens that are checked are read where they lie, and texts
 //     that are copied for C are wiped.  Go's own strings cannot be, nor what
 //     net/http makes of a header.

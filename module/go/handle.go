@@ -22,9 +22,8 @@ type Options struct {
 	Folder string
 
 	// Log receives the library's lines up to LogLevel, by default notices
-	// and what is worse; from any goroutine that uses the handle, one at a
-	// time, before the method returns.  It may use the handle, but not
-	// close it.
+	// and what is worse; one at a time, from goroutines that use the
+	// handle or one of its own, soon.  It may use the handle.
 	Log      func(level syslog.Priority, line string)
 	LogLevel syslog.Priority
 }

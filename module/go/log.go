@@ -56,6 +56,13 @@ func (l *lines) fetch() {
 	runtime.KeepAlive(l)
 }
 
+// fetchApart is for the loop, which a Log function could otherwise wait for.
+func (l *lines) fetchApart() {
+	if l.waiting != nil && atomic.LoadInt32(l.waiting) != 0 {
+		go l.fetch()
+	}
+}
+
 // free comes when nobody can fetch any more.
 func (l *lines) free() {
 	C.mn_lines_free(l.kept)

@@ -142,7 +142,8 @@ func (h *Handle) unwatch() {
 // wait for the next time.
 func (h *Handle) turn(uintptr) bool {
 	h.life.RLock()
-	defer h.leave()
+	defer h.log.fetchApart()
+	defer h.life.RUnlock()
 	h.loop.Lock()
 	defer h.loop.Unlock()
 	for {
