@@ -77,11 +77,11 @@ PAM_CHECK_OBJ = $(BUILD)/module/pam/check.o $(BUILD)/module/pam/map.o
 # What is compiled in; other values, of `make install` say, compile anew.
 SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 
-.PHONY: all lib cli nginx install-nginx pam install-pam install-go demo \
-	sandbox check check-unit check-integration check-examples check-cli \
-	check-nginx check-pam check-go check-ffi check-asan check-tsan \
-	check-valgrind check-peers check-static coverage bench lint install \
-	clean help FORCE
+.PHONY: all lib cli nginx install-nginx pam install-pam install-python \
+	install-go demo sandbox check check-unit check-integration \
+	check-examples check-cli check-nginx check-pam check-python check-go \
+	check-ffi check-asan check-tsan check-valgrind check-peers \
+	check-static coverage bench lint install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -186,6 +186,18 @@ install-go:
 	$(INSTALL) -d $(DESTDIR)$(GOCODE)
 	$(INSTALL) -m 0644 module/go/go.mod module/go/*.go module/go/*.[ch] \
 	    $(DESTDIR)$(GOCODE)/
+
+## install-python   monime.py and its manual; DESTDIR, PREFIX, PYTHONDIR
+# Where Debian's own packages go; elsewhere, where the interpreter says.
+PYTHONDIR = $(shell $(PYTHON) -c 'import sysconfig as s; \
+    print(s.get_path("purelib", *[n for n in ("deb_system", "posix_prefix") \
+    if n in s.get_scheme_names()][:1], vars={"base": "$(PREFIX)"}))')
+
+install-python:
+	$(INSTALL) -d $(DESTDIR)$(PYTHONDIR) $(DESTDIR)$(PREFIX)/share/man/man3
+	$(INSTALL) -m 0644 module/python/monime.py $(DESTDIR)$(PYTHONDIR)/
+	$(INSTALL) -m 0644 module/python/monime-python.3 \
+	    $(DESTDIR)$(PREFIX)/share/man/man3/
 
 ## demo             install what is missing, build, start the sandbox, show
 demo:
@@ -306,10 +318,11 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 
 ## check            install what is missing, build, run every test and lint
 check:
-	$(Q)packaging/need build check lint nginx host pam host-pam go ffi
+	$(Q)packaging/need build check lint nginx host pam host-pam \
+	    host-python go ffi
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
-	    check-examples check-cli check-nginx check-pam check-go check-ffi \
-	    lint
+	    check-examples check-cli check-nginx check-pam check-python \
+	    check-go check-ffi lint
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
@@ -345,6 +358,11 @@ check-ffi:
 	$(Q)$(MAKE) --no-print-directory $(FFI_BIN)
 	$(Q)BUILD=$(BUILD) tests/ffi/run $(FFI_BIN)
 	$(if $(filter %-rs,$(FFI_BIN)),,@echo '  SKIP    gateway-rs: no rustc')
+
+## check-python     monime.py against the sandbox
+check-python: lib
+	$(Q)packaging/need check host-python
+	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/python/run
 
 ## check-peers      OAuth 2.0 against the servers of others, which npm installs
 check-peers:
@@ -389,13 +407,15 @@ check-pam: all pam $(PAM_TESTS_BUILT)
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 # The helper of PAM has no environment: what halts is compiled in.
 check-asan:
-	$(Q)packaging/need build check nginx host pam host-pam
+	$(Q)packaging/need build check nginx host pam host-pam \
+	    host-python
 	$(Q)ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
 	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
 	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration \
-	    check-examples check-cli check-nginx check-pam
+	    check-examples check-cli check-nginx check-pam \
+	    check-python
 	@echo 'check-asan: all passed'
 
 ## check-tsan       what has threads under the thread sanitizer

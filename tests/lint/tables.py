@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the sources hold in tables is what the pages say, and the reverse."""
 
+import ast
 import ctypes
 import glob
 import os
@@ -18,6 +19,7 @@ PAM_MANUAL = "module/pam/pam_monime.8"
 PAM_MODULE = "module/pam/pam_monime.c"
 CLI_COMPLETION = "module/cli/monime.bash"
 NGINX = "module/nginx/ngx_http_monime_module"
+PYTHON = "module/python/"
 NGINX_SAMPLE = "etc/nginx-monime.conf"
 COMMAND = f"{BUILD}/monime"
 
@@ -302,6 +304,37 @@ def nginx_module():
     check.done("directives and variables, in table, manual and sample")
 
 
+def python_module():
+    check = Check("python module")
+    source, page = PYTHON + "monime.py", PYTHON + "monime-python.3"
+    text = read(page)
+    tree = ast.parse(read(source))
+    classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+
+    def members(name):
+        return {n.name for n in classes[name].body if isinstance(
+            n, (ast.FunctionDef, ast.AsyncFunctionDef)) and n.name[0] != "_"}
+    told = next(n.value for n in tree.body if isinstance(n, ast.Assign) and
+                n.targets[0].id == "__all__")
+    tables = (("names of the module", set(ast.literal_eval(told))),
+              ("methods of Monime", members("Monime")),
+              ("members of Call", members("Call")))
+    for comment, names in tables:
+        part = re.search(r'^\.\\" ' + comment + r"\n(.*?)^\.El", text,
+                         re.S | re.M)[1]
+        have = set(re.findall(r"^\.It Fn (\w+)", part, re.M))
+        for line in re.findall(r"^(?:\.It )?\.?(?:Li|Fa) (.*)$", part, re.M):
+            have |= set(re.findall(r"\w+", line))
+        # An argument of one is no name.
+        for name in sorted(names - have):
+            check.wrong(page, f"{name} of {source} is not described")
+        for name in re.findall(r"^\.It (?:Fn|Li) (\w+)", part, re.M):
+            check.need(name in names, spot(page, name),
+                       f"{name} is not in {source}")
+    check.done(f"{sum(len(names) for _, names in tables)} names, in "
+               f"{source} and {page}")
+
+
 result_codes()
 facts()
 metrics()
@@ -311,4 +344,5 @@ configuration()
 command_line()
 nginx_module()
 pam()
+python_module()
 finish()

@@ -3,7 +3,7 @@
 
 import re
 
-from common import Check, files, finish, pythons, read, run, shells
+from common import BUILD, Check, files, finish, pythons, read, run, shells
 
 
 def tell(check, out, pattern):
@@ -32,6 +32,14 @@ for path in paths:
     except SyntaxError as e:
         check.wrong(f"{path}:{e.lineno}", e.msg)
 check.done(f"{len(paths)} files have no syntax error")
+
+check = Check("mypy")
+paths = files(r"module/.*\.py")
+status, out = run("mypy", "--strict", "--python-version", "3.8", "--cache-dir",
+                  f"{BUILD}/mypy", "--no-error-summary", *paths)
+if status:
+    tell(check, out, r"^(\S+?:\d+): (.*)$")
+check.done(f"{', '.join(paths)}, by the strict rules for Python 3.8")
 
 check = Check("codespell")
 paths = files(r".*")
