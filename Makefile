@@ -372,21 +372,17 @@ check-peers:
 	    $(MAKE) --no-print-directory $(PEERS_BIN) && \
 	    tests/run $(PEERS_BIN)
 
-# The same objects, but for the place of the helper, which the tests put there.
+# The same objects; where the helper is looked for is changed as they are linked.
 PAM_TESTS = $(BUILD)/tests/host/pam
 PAM_TESTS_BUILT = $(PAM_TESTS)/pam_monime.so $(PAM_TESTS)/monime-pam-check \
 	  $(PAM_TESTS)/login $(PAM_TESTS)/faults.so $(PAM_TESTS)/window.so
 
-$(PAM_TESTS)/helper.o: module/pam/helper.c Makefile $(BUILD)/settings.pam
-	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP \
-	    -DMONIME_PAM_CHECK='"$(abspath $(PAM_TESTS))/libexec/monime-pam-check"' -c -o $@ $<
-
-$(PAM_TESTS)/pam_monime.so: $(BUILD)/module/pam/pam_monime.o \
-    $(PAM_TESTS)/helper.o
+$(PAM_TESTS)/place.o: private TEST_CFLAGS += -fPIC -fvisibility=hidden
+$(PAM_TESTS)/pam_monime.so: private LDFLAGS += -Wl,--wrap=posix_spawn
+$(PAM_TESTS)/pam_monime.so: $(PAM_OBJ) $(PAM_TESTS)/place.o
 	$(link_pam)
 
-$(PAM_TESTS)/monime-pam-check: LDFLAGS += -Wl,-rpath,$(abspath $(BUILD))
+$(PAM_TESTS)/monime-pam-check: private LDFLAGS += -Wl,-rpath,$(abspath $(BUILD))
 $(PAM_TESTS)/monime-pam-check: $(PAM_CHECK_OBJ) $(LOW_OBJ) $(LIBRARY)
 	$(link_pam_check)
 

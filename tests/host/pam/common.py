@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What each test of the PAM module begins with: the sandbox, the map of users,
-a service of PAM, and a helper in its place."""
+a service of PAM, and a helper beside its module."""
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -21,8 +24,6 @@ WINDOW = os.path.join(BUILT, "window.so")
 MODULE = os.path.join(BUILT, "pam_monime.so")
 LOGIN = os.path.join(BUILT, "login")
 HELPER = os.path.join(BUILT, "monime-pam-check")
-# Where that module looks for it.
-PLACE = os.path.join(BUILT, "libexec", "monime-pam-check")
 SET_ITEMS = "/usr/lib/%s/pam_wrapper/pam_set_items.so" % os.uname().machine
 
 # security/_pam_types.h
@@ -48,17 +49,26 @@ class Result:
         return [line[4:] for line in self.log if int(line[1]) <= least]
 
 
-def place(path=HELPER):
-    """Put a helper where the module starts it."""
-    os.makedirs(os.path.dirname(PLACE), exist_ok=True)
-    fresh = PLACE + ".new"
-    shutil.copy2(path, fresh)
-    os.rename(fresh, PLACE)
+class Room:
+    """A service of PAM whose module and helper are its own."""
 
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = folder
+        os.mkdir(folder, 0o755)
+        os.chmod(folder, 0o755)
+        self.module = shutil.copy2(MODULE, folder)
+        self.helper = os.path.join(folder, os.path.basename(HELPER))
+        self.place()
 
-def place_script(text):
-    write_file(PLACE + ".new", "#!/bin/sh\n" + text, 0o755)
-    os.rename(PLACE + ".new", PLACE)
+    def place(self):
+        """Put the helper where the module starts it."""
+        shutil.copy2(HELPER, self.helper + ".new")
+        os.rename(self.helper + ".new", self.helper)
+
+    def place_script(self, text):
+        write_file(self.helper + ".new", "#!/bin/sh\n" + text, 0o755)
+        os.rename(self.helper + ".new", self.helper)
 
 
 @unittest.skipUnless(ROOT, "the files of the module are root's")
@@ -77,9 +87,18 @@ class Case(unittest.TestCase):
         cls.services = os.path.join(cls.sandbox.folder, "pam.d")
         os.mkdir(cls.services, 0o755)
         os.chmod(cls.services, 0o755)
+        # Not below /run, where it may be that nothing is executed.
+        cls.rooms = tempfile.mkdtemp(prefix="rooms.", dir=BUILT)
+        cls.addClassCleanup(shutil.rmtree, cls.rooms)
+        os.chmod(cls.rooms, 0o755)
+        cls.room = cls.new_room("host")
+
+    @classmethod
+    def new_room(cls, name):
+        return Room(name, os.path.join(cls.rooms, name))
 
     def setUp(self):
-        place()
+        self.room.place()
         self.sandbox.reset()
         self.good = self.sandbox.tokens["test"]
         self.map("ada", self.good)
@@ -92,21 +111,25 @@ class Case(unittest.TestCase):
             for user, token in zip(pairs[::2], pairs[1::2])), mode)
 
     def service(self, *words, before="", name="test/space", users=None,
-                module=MODULE):
-        """Write the service "host"; words are arguments beside the usual."""
+                through=None, room=None):
+        """Write the service of the room; words are arguments beside the
+        usual, and through is a module that calls ours."""
+        room = room or self.room
         arguments = ["profile=" + name] if name else []
         arguments += ["users=" + (users or self.users), "folder=" + self.etc]
-        write_file(os.path.join(self.services, "host"),
+        write_file(os.path.join(self.services, room.name),
                    before + "auth required %s %s\naccount required "
-                   "pam_permit.so\n" % (module, " ".join(
-                       arguments + list(words))), 0o644)
+                   "pam_permit.so\n" % (room.module if through is None else
+                                        through + " " + room.module, " ".join(
+                                            arguments + list(words))), 0o644)
 
-    def command(self, user, *words):
-        return [LOGIN, self.services, "host", user] + list(words)
+    def command(self, user, *words, room=None):
+        return [LOGIN, self.services, (room or self.room).name, user] + \
+            list(words)
 
-    def login(self, user, token, *words, env=None, **more):
+    def login(self, user, token, *words, env=None, room=None, **more):
         ran = subprocess.run(
-            self.command(user, *words), input=(token + "\n").encode(),
+            self.command(user, *words, room=room), input=(token + "\n").encode(),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=env or {}, timeout=PATIENCE * 3, check=False, **more)
         self.assertEqual((ran.returncode, ran.stderr), (0, b""))
@@ -124,3 +147,24 @@ class Case(unittest.TestCase):
         result = self.login(user, token, *words, **more)
         self.assertEqual(result.code, code, result.log)
         return result
+
+    def never_yes(self, *ways, scripts):
+        """With each script in the place of the helper, and the host in each
+        of these ways, nobody knows, the helper is blamed, and nothing of the
+        host has changed."""
+        rooms = []
+        for script in scripts:
+            rooms.append(self.new_room(str(len(os.listdir(self.rooms)))))
+            rooms[-1].place_script(script)
+            self.service(room=rooms[-1])
+
+        def one(pair):
+            return self.expect(UNKNOWN, "ada", self.good, *pair[1],
+                               room=pair[0])
+
+        with ThreadPoolExecutor(16) as pool:
+            results = list(pool.map(one, itertools.product(rooms, ways)))
+        for result in results:
+            self.assertIn("monime-pam-check: ", result.log[0])
+            self.assertEqual(result.changed, "")
+        return results

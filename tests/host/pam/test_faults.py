@@ -12,6 +12,7 @@ import collections
 import errno
 import itertools
 import os
+import queue
 import sys
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from support import count, write_file
 
 STRIDE = count("FAULT_STRIDE", "1")
 ERRNOS = os.environ.get("MONIME_FAULT_ERRNOS", "EIO").split(",")
+
+WORKERS = os.cpu_count() or 2
 
 # So many are begun before it is seen whether there are more.
 BATCH = 40
@@ -42,9 +45,9 @@ class Faults(common.Case):
     def setUp(self):
         super().setUp()
         self.map("ada", self.good, "bob", self.sandbox.tokens["revoked_test"])
-        self.service(module="%s %s" % (common.WINDOW, common.MODULE))
+        self.service(through=common.WINDOW)
 
-    def each(self, what, workers, least, one):
+    def each(self, what, least, one):
         """For n = 1, 2, ...: one(user, token, n), which gives a Result and
         whether there was an nth to fail, until there is none."""
         for who, user, token, is_good in self.WHO:
@@ -52,7 +55,7 @@ class Faults(common.Case):
             name = "%s token, %s" % (who, what)
             allowed = FAILURES + ((YES,) if is_good else ())
             codes = collections.Counter()
-            with ThreadPoolExecutor(workers) as pool:
+            with ThreadPoolExecutor(WORKERS) as pool:
                 for start in itertools.count(1, BATCH * STRIDE):
                     numbers = range(start, start + BATCH * STRIDE, STRIDE)
                     for n, (result, hit) in zip(numbers, pool.map(
@@ -80,7 +83,7 @@ class Faults(common.Case):
                                     "fault=%d,%d" % (n, number))
                 return result, result.fault >= 0
 
-            self.each("system calls, " + name, 2, 300, one)
+            self.each("system calls, " + name, 300, one)
 
     @unittest.skipIf(common.SANITIZED, "the sanitizers allocate by themselves")
     def test_each_allocation_of_the_module_fails(self):
@@ -88,23 +91,38 @@ class Faults(common.Case):
             result = self.login(user, token, "malloc=%d" % n)
             return result, result.allocations >= n
 
-        self.service("debug", module="%s %s" % (common.WINDOW, common.MODULE))
-        self.each("allocations of the module", 1, 5, one)
+        self.service("debug", through=common.WINDOW)
+        self.each("allocations of the module", 5, one)
 
     @unittest.skipIf(common.SANITIZED, "the sanitizers allocate by themselves")
     def test_each_allocation_of_the_helper_fails(self):
-        counter = os.path.join(self.sandbox.folder, "count")
+        rooms = queue.SimpleQueue()
+        for i in range(WORKERS):
+            room = self.new_room("allocations%d" % i)
+            # Written once: a file that is being written cannot be started.
+            room.place_script(
+                "read -r at <{0}/at\nLD_PRELOAD={1}/faults.so FAULT_AT=$at "
+                'FAULT_COUNT={0}/count exec {2} "$@"'.format(
+                    room.folder, common.BUILT, common.HELPER))
+            self.service(through=common.WINDOW, room=room)
+            rooms.put(room)
 
         def one(user, token, n):
-            common.place_script(
-                "LD_PRELOAD=%s/faults.so FAULT_AT=%d FAULT_COUNT=%s "
-                'exec %s "$@"' % (common.BUILT, n, counter, common.HELPER))
-            write_file(counter, "%d\n" % n, 0o600)     # if it cannot tell
-            result = self.login(user, token)
-            with open(counter, encoding="ascii") as file:
-                return result, int(file.read()) >= n
+            room = rooms.get()
+            try:
+                return self.allocate(room, user, token, n)
+            finally:
+                rooms.put(room)
 
-        self.each("allocations of the helper", 1, 50, one)
+        self.each("allocations of the helper", 50, one)
+
+    def allocate(self, room, user, token, n):
+        counter = os.path.join(room.folder, "count")
+        write_file(counter, "%d\n" % n, 0o600)         # if it cannot tell
+        write_file(os.path.join(room.folder, "at"), "%d\n" % n, 0o600)
+        result = self.login(user, token, room=room)
+        with open(counter, encoding="ascii") as file:
+            return result, int(file.read()) >= n
 
 
 if __name__ == "__main__":

@@ -5,11 +5,9 @@
 import ctypes
 import os
 import re
-import shutil
 import subprocess
 import time
 import unittest
-from concurrent.futures import ThreadPoolExecutor
 
 import common
 from common import CONFIGURATION, DENIED, UNKNOWN, YES
@@ -117,22 +115,13 @@ class Users(common.Case):
         self.assertEqual(line.decode(), "ada:%s\n" % fingerprint(self.good))
 
     def test_other_than_root_is_told_that_nobody_knows(self):
-        program = os.path.join("/run", "monime-pam-%d" % os.getpid())
-        os.mkdir(program, 0o755)
-        self.addCleanup(shutil.rmtree, program)
-        os.chmod(program, 0o755)
-        shutil.copy(common.LOGIN, program)
-        os.chmod(common.BUILT, 0o755)
-        reachable = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-             "test", "-r", common.MODULE], check=False).returncode == 0
-        if not reachable:
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534",
+                  "--clear-groups"]
+        if subprocess.run(nobody + ["test", "-r", self.room.module],
+                          check=False).returncode != 0:
             self.skipTest("others cannot reach the build folder")
-        os.chmod(self.sandbox.folder, 0o755)
         result = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] +
-            [os.path.join(program, "login")] + self.command("ada")[1:],
-            input=self.good.encode() + b"\n", stdout=subprocess.PIPE,
+            nobody + self.command("ada"), input=self.good.encode() + b"\n", stdout=subprocess.PIPE,
             check=True, env={})
         self.assertIn(b'"code":9,', result.stdout)
         self.assertIn(b"not root's", result.stdout)
@@ -188,7 +177,7 @@ class EarlierModules(common.Case):
                   encoding="ascii") as file:
             file.write("auth required %s profile=test/space users=%s "
                        "folder=%s use_first_pass\n" %
-                       (common.MODULE, self.users, self.etc))
+                       (self.room.module, self.users, self.etc))
         result = self.expect(DENIED, "ada", self.good)
         self.assertEqual(len(result.prompts), 1)
 
@@ -342,13 +331,9 @@ class Host(common.Case):
                     self.assertEqual(result.changed, "")
 
     def test_nothing_of_the_host_changes_when_the_helper_fails(self):
-        for script in ("exit 0", "kill -9 $$", "kill -STOP $$",
-                       "exec >&-; exit 1"):
-            common.place_script(script)
-            for words in (self.WAYS[0], self.WAYS[8]):
-                result = self.expect(UNKNOWN, "ada", self.good, *words)
-                self.assertEqual(result.changed, "")
-        os.unlink(common.PLACE)
+        self.never_yes(self.WAYS[0], self.WAYS[8], scripts=(
+            "exit 0", "kill -9 $$", "kill -STOP $$", "exec >&-; exit 1"))
+        os.unlink(self.room.helper)
         result = self.expect(CONFIGURATION, "ada", self.good)
         self.assertEqual(result.changed, "")
 
@@ -366,10 +351,12 @@ class Host(common.Case):
 
     def test_the_helper_is_given_nothing_of_the_host(self):
         seen = os.path.join(self.sandbox.folder, "seen")
-        common.place_script(
+        self.room.place_script(
             "{ tr '\\0' '\\n' </proc/$$/environ; echo; "
             "ls -l /proc/$$/fd | sed 's/.*[0-9][0-9]:[0-9]* //'; "
-            "grep -E 'Sig(Ign|Blk)' /proc/$$/status; echo \"$@\"; } "
+            # Without a child: while one is started, a shell blocks signals.
+            "while read -r line; do echo \"$line\"; done </proc/$$/status; "
+            "echo \"$@\"; } "
             ">%s; exec %s \"$@\"" % (seen, common.HELPER))
         inherited = os.open("/dev/null", os.O_RDONLY)
         self.addCleanup(os.close, inherited)
@@ -383,7 +370,8 @@ class Host(common.Case):
         # And what the shell itself needs, from 10 on.
         self.assertNotIn(str(inherited), descriptors)
         self.assertEqual(descriptors - {"10", "11"}, {"0", "1", "2"})
-        sets = dict(l.split(":\t") for l in lines if l.startswith("Sig"))
+        sets = dict(l.split(":\t") for l in lines
+                    if l.startswith(("SigBlk:", "SigIgn:")))
         # The C library's own two, 32 and 33, are its business.
         self.assertEqual(int(sets["SigIgn"], 16) & ~(3 << 31), 0)
         self.assertEqual(int(sets["SigBlk"], 16), 0)
@@ -421,76 +409,55 @@ class Host(common.Case):
 class Helpers(common.Case):
     """A helper that errs is never a yes."""
 
-    def never_yes(self, script, code=UNKNOWN):
-        common.place_script(script)
-        with ThreadPoolExecutor() as pool:
-            results = list(pool.map(
-                lambda words: self.expect(code, "ada", self.good, *words),
-                ((), ("sigchld=ignore",))))
-        for result in results:
-            self.assertIn("monime-pam-check", result.log[0])
-            self.assertEqual(result.changed, "")
-        return results[0]
+    WAYS = ((), ("sigchld=ignore",))
 
     def test_nonsense_is_no_verdict(self):
-        for script in (
-                "exit 0", "exit 1", "exit 3", "echo; exit 0",
-                "echo accepte; exit 0", "echo accepted.; exit 0",
-                "echo ACCEPTED; exit 0", "printf accepted; exit 0",
-                "echo ' accepted'; exit 0", "echo; echo accepted; exit 0",
-                "printf 'accepted\\0\\n'; exit 0",
-                "printf 'accepted\\r\\n'; exit 0",
-                "printf 'accepted\\n\\n'; exit 0",
-                "printf 'accepted\\nx\\n'; exit 0",
-                "printf 'accepted\\n7\\n'; exit 0",
-                "printf 'accepted\\n8 x\\n'; exit 0",
-                "printf 'accepted\\n7 x'; exit 0",
-                "printf 'accepted\\n7 \\033[2J\\n'; exit 0",
-                "echo accepted >&2; exit 0",
-                "echo accepted; head -c 5000 /dev/zero | tr '\\0' x; exit 0",
-                "head -c 60000 /dev/urandom; exit 0"):
-            with self.subTest(script):
-                self.never_yes(script)
+        self.never_yes(*self.WAYS, scripts=(
+            "exit 0", "exit 1", "exit 3", "echo; exit 0",
+            "echo accepte; exit 0", "echo accepted.; exit 0",
+            "echo ACCEPTED; exit 0", "printf accepted; exit 0",
+            "echo ' accepted'; exit 0", "echo; echo accepted; exit 0",
+            "printf 'accepted\\0\\n'; exit 0",
+            "printf 'accepted\\r\\n'; exit 0",
+            "printf 'accepted\\n\\n'; exit 0",
+            "printf 'accepted\\nx\\n'; exit 0",
+            "printf 'accepted\\n7\\n'; exit 0",
+            "printf 'accepted\\n8 x\\n'; exit 0",
+            "printf 'accepted\\n7 x'; exit 0",
+            "printf 'accepted\\n7 \\033[2J\\n'; exit 0",
+            "echo accepted >&2; exit 0",
+            "echo accepted; head -c 5000 /dev/zero | tr '\\0' x; exit 0",
+            "head -c 60000 /dev/urandom; exit 0"))
 
     def test_two_signs_that_differ_are_no_verdict(self):
-        for script in ("echo accepted; exit 1", "echo accepted; exit 3",
-                       "echo accepted; kill -9 $$", "echo denied; exit 0",
-                       "echo accepted; kill -TERM $$", "echo unknown; exit 0"):
-            common.place_script(script)
-            self.expect(UNKNOWN, "ada", self.good)
+        self.never_yes((), scripts=(
+            "echo accepted; exit 1", "echo accepted; exit 3",
+            "echo accepted; kill -9 $$", "echo denied; exit 0",
+            "echo accepted; kill -TERM $$", "echo unknown; exit 0"))
 
-    def test_a_helper_that_is_killed_or_stopped_is_no_verdict(self):
-        for script in ("kill -9 $$", "kill -STOP $$",
-                       "echo accepted; kill -STOP $$",
-                       "echo accepted; exec sleep 60"):
-            with self.subTest(script):
-                start = time.monotonic()
-                self.never_yes(script)
-                self.assertLess(time.monotonic() - start, 7)
-
-    def test_a_helper_that_floods_is_killed(self):
-        self.never_yes("echo accepted; exec yes accepted")
-
-    def test_a_helper_that_hangs_is_killed_in_time(self):
+    def test_a_helper_that_gives_no_answer_is_killed_in_time(self):
         start = time.monotonic()
-        result = self.never_yes("exec sleep 60")
-        self.assertIn("no answer in time", result.log[0])
+        for result in self.never_yes(*self.WAYS, scripts=(
+                "kill -STOP $$", "echo accepted; kill -STOP $$",
+                "exec sleep 60", "echo accepted; exec sleep 60",
+                "echo accepted; exec yes accepted")):
+            self.assertIn("no answer in time", result.log[0])
+            self.assertGreater(result.us[0], 4.9e6)
         self.assertLess(time.monotonic() - start, 7)
-        self.assertGreater(time.monotonic() - start, 4.9)
 
     def test_a_pipe_that_somebody_keeps_open_is_not_waited_for(self):
-        common.place_script("sleep 30 & echo accepted; exit 0")
+        self.room.place_script("sleep 30 & echo accepted; exit 0")
         start = time.monotonic()
         self.expect(YES, "ada", self.good)
         self.assertLess(time.monotonic() - start, 3)
 
     def test_no_program_is_our_fault(self):
-        os.unlink(common.PLACE)
+        os.unlink(self.room.helper)
         self.expect(CONFIGURATION, "ada", self.good)
-        write_file(common.PLACE, "exit 0\n", 0o644)
+        write_file(self.room.helper, "exit 0\n", 0o644)
         self.expect(CONFIGURATION, "ada", self.good)
-        write_file(common.PLACE, "no program\n", 0o755)
-        os.chmod(common.PLACE, 0o755)
+        write_file(self.room.helper, "no program\n", 0o755)
+        os.chmod(self.room.helper, 0o755)
         self.expect(CONFIGURATION, "ada", self.good)
 
     def test_an_api_that_hangs_is_waited_for_no_longer(self):

@@ -3,7 +3,8 @@
 """What an attempt takes tells nobody who exists, or who has a line in the map:
 the system calls are the same, and the times, which are printed, alike.
 
-MONIME_ROUNDS=N: how many of each; 1000.
+MONIME_ROUNDS=N: how many of each; 100.  By 1000 the medians must be within 5 %
+of each other, which takes a quiet machine.
 """
 
 import collections
@@ -17,8 +18,8 @@ import unittest
 import common
 from support import count, fingerprint, write_file
 
-ROUNDS = count("ROUNDS", "50" if common.SANITIZED else "1000")
-PIECE = 25
+ROUNDS = count("ROUNDS", "50" if common.SANITIZED else "100")
+PIECE = 5
 
 # "root" and "nobody" exist; "nosuchuser" does not.
 WHO = (("known user, wrong token", "root"), ("unknown user", "nosuchuser"),
@@ -80,6 +81,8 @@ class Timing(common.Case):
             print("  %-26s median %6.2f ms of %d, %+.1f %%" % (
                 name, medians[name] / 1000, len(times[name]),
                 (medians[name] / least - 1) * 100), file=sys.stderr)
+        if ROUNDS >= 1000:
+            self.assertLess(max(medians.values()) / least, 1.05)
         self.assertEqual(self.sent(), 0)
 
 
