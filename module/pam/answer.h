@@ -20,8 +20,9 @@
 #define MN_ANSWER_REQUEST	4096
 #define MN_ANSWER_MAX		4096
 
-/* The most of an answer that are lines for the log. */
-#define MN_ANSWER_LINES		(MN_ANSWER_MAX - 32)
+/* The most of an answer that are lines for the log; and what follows them. */
+#define MN_ANSWER_LINES		(MN_ANSWER_MAX - 64)
+#define MN_ANSWER_MORE		"4 there is more than an answer holds\n"
 
 /* From the start of the helper to its end, whatever happens. */
 #define MN_ANSWER_SECONDS	5

@@ -227,8 +227,8 @@ answer(const struct check *c, enum mn_verdict verdict)
 	ssize_t n;
 	int len;
 
-	len = snprintf(buf, sizeof(buf), "%s\n%s", mn_answers[verdict].word,
-	    mn_text_get(&c->lines));
+	len = snprintf(buf, sizeof(buf), "%s\n%s%s", mn_answers[verdict].word,
+	    mn_text_get(&c->lines), c->lines.failed ? MN_ANSWER_MORE : "");
 	do {
 		n = write(STDOUT_FILENO, buf, (size_t)len);
 	} while (n < 0 && errno == EINTR);

@@ -106,6 +106,10 @@ read_line(struct search *s, const char *line, size_t len)
 	len = without_comment(line, len);
 	if (len == 0)
 		return;
+	if (line[len - 1] == '\r') {
+		wrong(s, "a carriage return; lines end in a newline alone");
+		return;
+	}
 	colon = memchr(line, ':', len);
 	users = colon != NULL ? (size_t)(colon - line) : 0;
 	if (!is_user(line, users)) {

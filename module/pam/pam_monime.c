@@ -66,44 +66,66 @@ log_line(void *data, int level, const char *line)
 	pam_syslog(data, level, "%s", line);
 }
 
-static bool
-set_option(const struct option *option, struct options *o,
-    const char *argument)
+static const struct option *
+find_option(const char *argument)
 {
-	char *field = (char *)o + option->at;
-	size_t len = strlen(option->name);
+	size_t i, len;
 
-	if (strncmp(argument, option->name, len) != 0)
-		return false;
-	if (option->name[len - 1] == '=')
-		*(const char **)(void *)field = argument + len;
-	else if (argument[len] == '\0')
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		len = strlen(options[i].name);
+		if (strncmp(argument, options[i].name, len) == 0 &&
+		    (argument[len] == '\0' || argument[len - 1] == '='))
+			return &options[i];
+	}
+	return NULL;
+}
+
+/*
+ * What is wrong with it, or NULL.  Of two profiles, none is taken; and what
+ * should have been named and is empty is not what nobody named.
+ */
+static const char *
+set_option(struct options *o, const char *argument)
+{
+	const struct option *option = find_option(argument);
+	const char *value, **text;
+	char *field;
+
+	if (option == NULL)
+		return "no such argument";
+	field = (char *)o + option->at;
+	if (strchr(option->name, '=') == NULL) {
 		*(bool *)field = true;
-	else
-		return false;
-	return true;
+		return NULL;
+	}
+	value = argument + strlen(option->name);
+	text = (const char **)(void *)field;
+	if (*text != NULL)
+		return "given twice";
+	*text = value;
+	return value[0] != '\0' ? NULL : "no value";
 }
 
 static bool
 read_options(pam_handle_t *pamh, struct options *o, int argc,
     const char **argv)
 {
-	const size_t n = sizeof(options) / sizeof(options[0]);
-	size_t k;
+	const char *wrong;
 	int i;
 
 	for (i = 0; i < argc; i++) {
-		for (k = 0; k < n; k++) {
-			if (set_option(&options[k], o, argv[i]))
-				break;
-		}
-		if (k == n) {
+		wrong = set_option(o, argv[i]);
+		if (wrong != NULL) {
 			/* Not its value: who knows what that is. */
-			pam_syslog(pamh, LOG_ERR, "%.*s: no such argument",
-			    (int)strcspn(argv[i], "="), argv[i]);
+			pam_syslog(pamh, LOG_ERR, "%.*s: %s",
+			    (int)strcspn(argv[i], "="), argv[i], wrong);
 			return false;
 		}
 	}
+	if (o->folder == NULL)
+		o->folder = "";
+	if (o->prompt == NULL)
+		o->prompt = "Token: ";
 	if (o->profile != NULL && o->users != NULL)
 		return true;
 	pam_syslog(pamh, LOG_ERR, "profile=NAME and users=FILE must be given");
@@ -181,7 +203,7 @@ int
 pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
     const char **argv)
 {
-	struct options o = { .folder = "", .prompt = "Token: " };
+	struct options o = { 0 };
 
 	(void)flags;
 	(void)pam_fail_delay(pamh, FAIL_DELAY);

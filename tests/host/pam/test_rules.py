@@ -189,7 +189,12 @@ class Arguments(common.Case):
                 (("token=mon_test_canary",), "token: no such argument"),
                 (("debug=yes",), "debug: no such argument"),
                 (("use_first_pas",), "use_first_pas: no such argument"),
-                (("DEBUG",), "DEBUG: no such argument")):
+                (("DEBUG",), "DEBUG: no such argument"),
+                (("prompt=",), "prompt: no value"),
+                (("prompt=a", "prompt=b"), "prompt: given twice"),
+                (("profile=test/space",), "profile: given twice"),
+                (("users=/x",), "users: given twice"),
+                (("folder=",), "folder: given twice")):
             with self.subTest(words):
                 self.service(*words)
                 result = self.expect(CONFIGURATION, "ada", self.good)
@@ -199,6 +204,14 @@ class Arguments(common.Case):
         result = self.expect(CONFIGURATION, "ada", self.good)
         self.assertIn("must be given", result.log[0])
         self.assertEqual(self.sent(), 0)
+
+    def test_an_empty_folder_is_not_the_usual_one(self):
+        path = os.path.join(self.services, self.room.name)
+        with open(path, encoding="ascii") as file:
+            text = file.read()
+        write_file(path, text.replace("folder=" + self.etc, "folder="), 0o644)
+        result = self.expect(CONFIGURATION, "ada", self.good)
+        self.assertIn("folder: no value", result.log[0])
 
     def test_a_profile_that_cannot_be_used_is_our_fault_whoever_asks(self):
         broken = os.path.join(self.etc, "test", "broken.conf")
@@ -280,6 +293,16 @@ class Map(common.Case):
                    0o644)
         told = "".join(self.refused(":1: ").log)
         self.assertIn(":3: ", told)
+
+    def test_more_errors_than_an_answer_holds_are_said_to_be_there(self):
+        write_file(self.users, "x\n" * 30000, 0o644)
+        log = self.refused(":30: ").log
+        self.assertIn("more than an answer holds", log[-1])
+        self.assertLess(len(log), 100)
+
+    def test_a_line_end_of_elsewhere_is_called_that(self):
+        write_file(self.users, "ada:%s\r\n" % fingerprint(self.good), 0o644)
+        self.refused(self.users + ":1: a carriage return")
 
     def test_a_file_that_others_could_have_written_is_our_fault(self):
         for mode in (0o664, 0o646, 0o666):
