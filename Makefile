@@ -375,7 +375,8 @@ check-peers:
 # The same objects; where the helper is looked for is changed as they are linked.
 PAM_TESTS = $(BUILD)/tests/host/pam
 PAM_TESTS_BUILT = $(PAM_TESTS)/pam_monime.so $(PAM_TESTS)/monime-pam-check \
-	  $(PAM_TESTS)/login $(PAM_TESTS)/faults.so $(PAM_TESTS)/window.so
+	  $(PAM_TESTS)/login $(PAM_TESTS)/crowd $(PAM_TESTS)/faults.so \
+	  $(PAM_TESTS)/window.so
 
 $(PAM_TESTS)/place.o: private TEST_CFLAGS += -fPIC -fvisibility=hidden
 $(PAM_TESTS)/pam_monime.so: private LDFLAGS += -Wl,--wrap=posix_spawn
@@ -386,9 +387,9 @@ $(PAM_TESTS)/monime-pam-check: private LDFLAGS += -Wl,-rpath,$(abspath $(BUILD))
 $(PAM_TESTS)/monime-pam-check: $(PAM_CHECK_OBJ) $(LOW_OBJ) $(LIBRARY)
 	$(link_pam_check)
 
-$(PAM_TESTS)/login: $(PAM_TESTS)/login.o
+$(PAM_TESTS)/login $(PAM_TESTS)/crowd: %: %.o
 	$(call say,LD,$@)$(CC) $(SANITIZE) -Wl,--export-dynamic -o $@ $^ \
-	    -lpam
+	    -lpam -lpthread
 
 $(PAM_TESTS)/%.so: tests/host/pam/%.c Makefile
 	@mkdir -p $(@D)
@@ -397,8 +398,8 @@ $(PAM_TESTS)/%.so: tests/host/pam/%.c Makefile
 
 ## check-pam        the PAM module: its rules, every fault, and su
 check-pam: all pam $(PAM_TESTS_BUILT)
-	$(Q)packaging/need check pam host-pam
-	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/pam/run
+	$(Q)packaging/need check pam host-pam $(if $(CI),host-sshd)
+	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/pam/run $(PAM_SUITE)
 
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 # The helper of PAM has no environment: what halts is compiled in.
@@ -418,12 +419,13 @@ check-asan:
 TSAN_TESTS = test_events test_threads test_oauth2 test_bench test_handle \
 	  test_probes test_verdict_life
 check-tsan:
-	$(Q)packaging/need build check
+	$(Q)packaging/need build check pam host-pam
 	$(Q)TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1 \
 	    MONIME_TESTS_SLOW=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/tsan \
 	    SANITIZE='-fsanitize=thread -U_FORTIFY_SOURCE' CFLAGS='-O1 -g' \
-	    HARDEN= INTEGRATION='$(TSAN_TESTS)' check-integration
+	    HARDEN= INTEGRATION='$(TSAN_TESTS)' PAM_SUITE=threads \
+	    check-integration check-pam
 	@echo 'check-tsan: all passed'
 
 ## check-valgrind   the unit tests under valgrind

@@ -1,36 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What was installed, under a real su that a hostile user starts.
-
-The files of `make install-pam DESTDIR=$MONIME_ROOT` and the service "su" are
-seen in name spaces of their own; the machine keeps what it has.
-"""
+"""A real su, which a hostile user starts."""
 
 import glob
 import os
 import shutil
 import subprocess
-import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
-import common
+import installed
 from support import PATIENCE, profile, write_file
 
-INSTALLED = os.environ.get("MONIME_ROOT", "")
 USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-
-# $1: the installed /usr; $2: the service; $3: what to do as the user.
-MOUNT = """set -e
-mount --make-rprivate /
-mount -t overlay -o lowerdir="$1:/usr" monime /usr
-mount --bind "$2" /etc/pam.d/su
-exec %s sh -c "$3"
-""" % " ".join(USER)
 
 # What is hostile begins with su: root's own commands before it are not meant.
 TRY = "env $HOSTILE su -c 'id -u >\"$MARK\"' root"
-
-PRIVATE = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"]
 
 WAYS = (
     ("in peace", TRY),
@@ -42,13 +27,16 @@ WAYS = (
 )
 
 
-def can_mount():
-    with tempfile.NamedTemporaryFile() as file:
-        ran = subprocess.run(
-            [*PRIVATE, "sh", "-c", MOUNT, "sh",
-             os.path.join(INSTALLED, "usr"), file.name, "true"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    return ran.returncode == 0
+# What a user may take away from the programs that she starts, and whether the
+# right token still must let her in.
+LIMITS = (
+    ("ulimit -u 1", True), ("ulimit -l 0", True), ("ulimit -i 0", True),
+    ("ulimit -s unlimited", True), ("nice -n 19 true", True),
+    ('mkdir "$HOME/$$"; cd "$HOME/$$"; rmdir "$HOME/$$"', True),
+    ("ulimit -n 4", None), ("ulimit -n 6", None), ("ulimit -n 8", None),
+    ("ulimit -v 20000", None), ("ulimit -v 60000", None),
+    ("ulimit -d 1000", None), ("ulimit -t 1", None),
+)
 
 
 def tree(folder):
@@ -62,23 +50,16 @@ def tree(folder):
     return found
 
 
-@unittest.skipIf(common.SANITIZED, "su is not instrumented")
-@unittest.skipUnless(INSTALLED, "MONIME_ROOT does not say what is installed")
-class Su(common.Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        if not can_mount():
-            raise unittest.SkipTest("no name spaces here, or no overlay")
+class Su(installed.Case):
+    SERVICE = "su"
 
     def setUp(self):
         super().setUp()
-        self.map("root", self.good)
         items = glob.glob("/usr/lib/*/pam_wrapper/pam_set_items.so")[0]
-        self.stack = os.path.join(self.sandbox.folder, "su")
         # The token comes by an earlier module, since su has nobody to ask
         # when its descriptors are closed.
-        self.write_stack("auth optional %s\n" % items, "use_first_pass")
+        self.write_stack("use_first_pass",
+                         before="auth optional %s\n" % items)
         # A place of root's, and one of the user's.
         self.roots = os.path.join(self.sandbox.folder, "roots")
         os.mkdir(self.roots, 0o700)
@@ -89,13 +70,6 @@ class Su(common.Case):
         self.addCleanup(shutil.rmtree, self.home)
         self.evil()
         os.chown(self.home, 65534, 65534)
-
-    def write_stack(self, before, *words, name="test/space"):
-        write_file(self.stack, "%sauth required pam_monime.so profile=%s "
-                   "users=%s folder=%s %s\naccount required pam_permit.so\n"
-                   "session required pam_permit.so\n" % (
-                       before, name, self.users, self.etc, " ".join(words)),
-                   0o644)
 
     def evil(self):
         """What a hostile user has at home."""
@@ -137,22 +111,22 @@ class Su(common.Case):
             "MALLOC_TRACE": os.path.join(self.roots, "malloc"),
             "MONIME_FOLDER": self.home, "PAM_WRAPPER": "1"}
 
-    def su(self, script, token, env):
+    def su(self, script, token, env, mark=None):
         """Was root reached?"""
+        mark = mark or self.mark
         subprocess.run(
-            [*PRIVATE, "sh", "-c", MOUNT, "sh",
-             os.path.join(INSTALLED, "usr"), self.stack, script],
+            installed.inside(self.stack, "su", *USER, "sh", "-c", script),
             input=token.encode() + b"\n", stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=PATIENCE, check=False,
-            env={"MARK": self.mark, "PATH": "/usr/bin:/bin",
+            env={"MARK": mark, "PATH": "/usr/bin:/bin",
                  "HOME": self.home, "HOSTILE": " ".join(
                      "%s=%s" % pair for pair in dict(
                          env, PAM_AUTHTOK=token).items())})
-        if not os.path.exists(self.mark):
+        if not os.path.exists(mark):
             return False
-        with open(self.mark, encoding="ascii") as file:
+        with open(mark, encoding="ascii") as file:
             self.assertEqual(file.read(), "0\n")
-        os.unlink(self.mark)
+        os.unlink(mark)
         return True
 
     def test_a_hostile_user_changes_nothing(self):
@@ -177,8 +151,27 @@ class Su(common.Case):
         for server in ("elsewhere", "proxy", "plain", "self_signed"):
             self.assertEqual(self.sandbox.counts("connections", server), 0)
 
+    def test_no_limit_of_the_user_is_a_way_in(self):
+        def one(job):
+            n, ((limit, _), token) = job
+            return self.su(limit + "; " + TRY, token, {},
+                           os.path.join(self.roots, str(n)))
+
+        for token in "mon_test_canary_wrong", self.good:
+            jobs = [(limit, token) for limit in LIMITS]
+            with ThreadPoolExecutor(8) as pool:
+                found = list(pool.map(one, enumerate(jobs)))
+            for (limit, good), reached in zip(LIMITS, found):
+                with self.subTest(limit, token=token):
+                    if token != self.good:
+                        self.assertFalse(reached)
+                    elif good:
+                        self.assertTrue(reached)
+            if token != self.good:
+                self.assertEqual(self.sent(), 0)
+
     def test_su_asks_and_lets_in_by_the_token_alone(self):
-        self.write_stack("")
+        self.write_stack()
         for token, good in ((self.good, True), ("", False), ("x", False)):
             with self.subTest(good=good):
                 self.assertEqual(self.su(TRY, token, {}), good)
@@ -189,7 +182,7 @@ class Su(common.Case):
             'provider = "monime";\nspace = "spc-sandbox";\n'
             'base_url = "%s";\ncheck = { timeout = "4 s"; };\n' %
             self.sandbox.origins["monime"]))
-        self.write_stack("", name="test/slow")
+        self.write_stack(name="test/slow")
         self.sandbox.fault({"hold": True, "path": "/"})
         script = "exec 3<&0; " + TRY + """ <&3 &
             read -r go <&4
@@ -203,8 +196,8 @@ class Su(common.Case):
         end, go = os.pipe()
         self.addCleanup(os.close, go)
         process = subprocess.Popen(
-            [*PRIVATE, "sh", "-c", "exec 4<&%d; %s" % (end, MOUNT),
-             "sh", os.path.join(INSTALLED, "usr"), self.stack, script],
+            installed.inside(self.stack, "su", *USER, "sh", "-c",
+                             "exec 4<&%d; %s" % (end, script)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, pass_fds=[end],
             env={"MARK": self.mark, "PATH": "/usr/bin:/bin", "HOSTILE": ""})
