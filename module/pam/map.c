@@ -60,7 +60,17 @@ is_user(const char *s, size_t len)
 	    memchr(s, ',', len) == NULL;
 }
 
-/* No branch here depends on what is the same. */
+/* Neither of these branches on what is the same. */
+static unsigned int
+is_mine(const struct search *s, const char *user, size_t len)
+{
+	unsigned int same, as_long;
+
+	as_long = len == s->len;
+	same = mn_secret_equal(user, s->user, len < s->len ? len : s->len);
+	return as_long & same;
+}
+
 static void
 compare(struct search *s, unsigned int mine, const char *fingerprint)
 {
@@ -116,7 +126,7 @@ read_line(struct search *s, const char *line, size_t len)
 		wrong(s, "a line is \"user:fingerprint[,fingerprint...]\"");
 		return;
 	}
-	mine = users == s->len && mn_secret_equal(line, s->user, users);
+	mine = is_mine(s, line, users);
 	s->user_found |= mine;
 	read_fingerprints(s, mine, colon + 1, len - users - 1);
 }
