@@ -376,7 +376,7 @@ check-peers:
 PAM_TESTS = $(BUILD)/tests/host/pam
 PAM_TESTS_BUILT = $(PAM_TESTS)/pam_monime.so $(PAM_TESTS)/monime-pam-check \
 	  $(PAM_TESTS)/login $(PAM_TESTS)/crowd $(PAM_TESTS)/faults.so \
-	  $(PAM_TESTS)/window.so
+	  $(PAM_TESTS)/window.so $(PAM_TESTS)/patience.so
 
 $(PAM_TESTS)/place.o: private TEST_CFLAGS += -fPIC -fvisibility=hidden
 $(PAM_TESTS)/pam_monime.so: private LDFLAGS += -Wl,--wrap=posix_spawn
@@ -387,7 +387,7 @@ $(PAM_TESTS)/monime-pam-check: private LDFLAGS += -Wl,-rpath,$(abspath $(BUILD))
 $(PAM_TESTS)/monime-pam-check: $(PAM_CHECK_OBJ) $(LOW_OBJ) $(LIBRARY)
 	$(link_pam_check)
 
-$(PAM_TESTS)/login $(PAM_TESTS)/crowd: %: %.o
+$(PAM_TESTS)/login $(PAM_TESTS)/crowd: %: %.o $(PAM_TESTS)/descriptor.o
 	$(call say,LD,$@)$(CC) $(SANITIZE) -Wl,--export-dynamic -o $@ $^ \
 	    -lpam -lpthread
 
@@ -396,9 +396,10 @@ $(PAM_TESTS)/%.so: tests/host/pam/%.c Makefile
 	$(call say,LD,$@)$(CC) -std=gnu11 -Wall -Wextra -g -O1 -fPIC -shared \
 	    -o $@ $<
 
-## check-pam        the PAM module: its rules, every fault, and su
+## check-pam        the PAM module: rules, faults, su; VALGRIND=1: under valgrind
 check-pam: all pam $(PAM_TESTS_BUILT)
-	$(Q)packaging/need check pam host-pam $(if $(CI),host-sshd)
+	$(Q)packaging/need check pam host-pam $(if $(CI),host-sshd) \
+	    $(if $(VALGRIND),valgrind)
 	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/pam/run $(PAM_SUITE)
 
 ## check-asan       the same tests under the address, undefined and leak sanitizers

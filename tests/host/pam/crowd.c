@@ -3,18 +3,21 @@
 /*
  * A host of PAM in which many log in at once, a thread for each.
  *
- *	crowd CONFDIR SERVICE ROUNDS SIGCHLD
+ *	crowd CONFDIR SERVICE ROUNDS SIGCHLD [pidfds=FD]
  *
  * reads lines of "USER TOKEN" from standard input.  Each is a thread, which
  * authenticates ROUNDS times and counts the codes.  All the while another one
  * has children of its own.  SIGCHLD is what the host does with it: "default",
- * "ignore", or "handler", which reaps whatever it finds.
+ * "ignore", or "handler", which reaps whatever it finds.  Descriptors of
+ * processes come from FD, if it is given.
  *
  * It prints a line for each thread, of "CODE*N" in the order of the codes, and
  * "others N", the children of the other thread; "strange N", how many of them
  * ended otherwise than they should have; "left N", children and descriptors
  * that there were not before.
  */
+
+#include "descriptor.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +34,6 @@
 #include <unistd.h>
 
 #define MOST	64
-#define STATUS	7	/* with which the other thread's children end */
 
 struct visitor {
 	pthread_t thread;
@@ -121,16 +123,16 @@ have_children(void *data)
 	while (!__atomic_load_n(&done, __ATOMIC_RELAXED)) {
 		pid = fork();
 		if (pid == 0)
-			_exit(STATUS);
+			kill(getpid(), SIGKILL);
 		others++;
 		status = -1;
 		while (waitpid(pid, &status, 0) < 0) {
 			if (errno == ECHILD && reaped_by_others)
-				status = STATUS << 8;
+				status = SIGKILL;
 			if (errno != EINTR)
 				break;
 		}
-		strange += pid < 0 || status != STATUS << 8;
+		strange += pid < 0 || status != SIGKILL;
 		usleep(1000);
 	}
 	return data;
@@ -191,7 +193,8 @@ main(int argc, char **argv)
 	int i, n = 0, left;
 	pthread_t other;
 
-	if (argc != 5)
+	if (argc < 5 || (argc == 6 &&
+	    sscanf(argv[5], "pidfds=%d", &pidfd_broker) != 1))
 		return 2;
 	folder = argv[1];
 	service = argv[2];

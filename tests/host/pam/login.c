@@ -23,7 +23,10 @@
  *	malloc=N	allocation N of the window fails
  *	fault=N,ERRNO	system call N of the window fails, here or in what is
  *			started; "fault" is its number, or -1: there is none
+ *	pidfds=FD	where descriptors of processes come from
  */
+
+#include "descriptor.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -309,48 +312,6 @@ install_filter(void)
 	    SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
 
-static void
-send_descriptor(int to, int fd)
-{
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .room = { 0 } };
-	struct iovec part = { "", 1 };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control)
-	};
-
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	if (sendmsg(to, &message, 0) != 1)
-		abort();
-}
-
-static int
-receive_descriptor(int from)
-{
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte;
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control)
-	};
-	int fd;
-
-	if (recvmsg(from, &message, MSG_CMSG_CLOEXEC) != 1)
-		return -1;
-	memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
-	return fd;
-}
-
 /* These do not return, or what they do cannot be undone by saying no. */
 static bool
 can_fail(int nr)
@@ -500,6 +461,7 @@ set(struct settings *s, const char *word)
 	sigset_t all;
 
 	if (sscanf(word, "rounds=%d", &s->rounds) == 1 ||
+	    sscanf(word, "pidfds=%d", &pidfd_broker) == 1 ||
 	    sscanf(word, "malloc=%lu", &allocation_fails) == 1 ||
 	    sscanf(word, "fault=%lu,%d", &s->fault_at, &s->fault) == 2)
 		return;

@@ -121,7 +121,7 @@ class Users(common.Case):
                           check=False).returncode != 0:
             self.skipTest("others cannot reach the build folder")
         result = subprocess.run(
-            nobody + self.command("ada"), input=self.good.encode() + b"\n", stdout=subprocess.PIPE,
+            nobody + self.command("ada")[len(common.WRAP):], input=self.good.encode() + b"\n", stdout=subprocess.PIPE,
             check=True, env={})
         self.assertIn(b'"code":9,', result.stdout)
         self.assertIn(b"not root's", result.stdout)
@@ -356,11 +356,8 @@ class Host(common.Case):
     def test_nothing_of_the_host_changes_when_the_helper_fails(self):
         self.never_yes(self.WAYS[0], self.WAYS[8], scripts=(
             "exit 0", "kill -9 $$", "kill -STOP $$", "exec >&-; exit 1"))
-        os.unlink(self.room.helper)
-        result = self.expect(CONFIGURATION, "ada", self.good)
-        self.assertEqual(result.changed, "")
-
-    @unittest.skipIf(common.SANITIZED, "sanitizers keep what was freed")
+    @unittest.skipIf(common.SANITIZED or common.WRAP,
+                     "what looks for errors keeps what was freed")
     def test_no_copy_of_the_token_is_left(self):
         for token, code in ((self.good, YES),
                             ("mon_test_canary_wrong", DENIED)):
@@ -369,7 +366,7 @@ class Host(common.Case):
 
     def test_a_thousand_rounds_leave_nothing_behind(self):
         result = self.expect(DENIED, "ada", "x", "rounds=%d" % (
-            100 if common.SANITIZED else 1000))
+            100 if common.SANITIZED or common.WRAP else 1000))
         self.assertEqual(result.changed, "")
 
     def test_the_helper_is_given_nothing_of_the_host(self):
@@ -466,17 +463,19 @@ class Helpers(common.Case):
                 "echo accepted; exec yes accepted")):
             self.assertIn("no answer in time", result.log[0])
             self.assertGreater(result.us[0], 4.9e6)
-        self.assertLess(time.monotonic() - start, 7)
+        self.assertLess(time.monotonic() - start, 5 + common.LATE)
 
     def test_a_pipe_that_somebody_keeps_open_is_not_waited_for(self):
         self.room.place_script("sleep 30 & echo accepted; exit 0")
         start = time.monotonic()
         self.expect(YES, "ada", self.good)
-        self.assertLess(time.monotonic() - start, 3)
+        self.assertLess(time.monotonic() - start, 1 + common.LATE)
 
+    @unittest.skipIf(common.WRAP, "valgrind knows no vfork(2) and its errors")
     def test_no_program_is_our_fault(self):
         os.unlink(self.room.helper)
-        self.expect(CONFIGURATION, "ada", self.good)
+        result = self.expect(CONFIGURATION, "ada", self.good)
+        self.assertEqual(result.changed, "")
         write_file(self.room.helper, "exit 0\n", 0o644)
         self.expect(CONFIGURATION, "ada", self.good)
         write_file(self.room.helper, "no program\n", 0o755)
@@ -492,37 +491,8 @@ class Helpers(common.Case):
         self.sandbox.fault({"hold": True, "times": -1})
         start = time.monotonic()
         self.expect(UNKNOWN, "ada", self.good)
-        self.assertLess(time.monotonic() - start, 6)
+        self.assertLess(time.monotonic() - start, 5 + common.LATE)
         self.sandbox.release()
-
-    def test_the_helper_does_not_wait_for_the_end_of_its_input(self):
-        process = subprocess.Popen(
-            [common.HELPER, "test/space", self.users, self.etc, ""],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
-        process.stdin.write(b"ada\0" + self.good.encode() + b"\0")
-        process.stdin.flush()
-        self.assertEqual(process.wait(PATIENCE), 0)
-        self.assertEqual(process.stdout.read(), b"accepted\n")
-        process.stdin.close()
-        process.stdout.close()
-
-    def test_by_hand_it_explains_itself(self):
-        ran = subprocess.run([common.HELPER], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, check=False)
-        self.assertEqual(ran.returncode, 2)
-        self.assertIn(b"pam_monime(8)", ran.stderr)
-
-    def test_a_request_that_is_none_is_no_verdict(self):
-        for request in (b"", b"ada", b"ada\0", b"ada\0x", b"\0ada\0x",
-                        b"ada\0%b\0x" % self.good.encode(),
-                        b"ada\0%b\0\0" % self.good.encode(),
-                        b"ada\0" + b"x" * 5000 + b"\0",
-                        b"ada\0" + b"x" * 4092):
-            ran = subprocess.run(
-                [common.HELPER, "test/space", self.users, self.etc, ""],
-                input=request, stdout=subprocess.PIPE, env={}, check=False)
-            self.assertEqual((ran.returncode, ran.stdout), (3, b"unknown\n"))
-        self.assertEqual(self.sent(), 0)
 
 
 class Pamtester(common.Case):

@@ -7,12 +7,11 @@ MONIME_VISITS=N: how often each asks; 10.
 """
 
 import os
-import subprocess
 import unittest
 
 import common
 from common import CODES, DENIED, YES
-from support import PATIENCE, count, fingerprint, write_file
+from support import count, fingerprint, write_file
 
 CROWD = os.path.join(common.BUILT, "crowd")
 VISITS = count("VISITS", "10")
@@ -20,13 +19,10 @@ VISITS = count("VISITS", "10")
 
 class Threads(common.Case):
     def crowd(self, sigchld, who):
-        ran = subprocess.run(
-            [CROWD, self.services, self.room.name, str(VISITS), sigchld],
-            input="".join("%s %s\n" % w[:2] for w in who).encode(),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={},
-            timeout=PATIENCE * 10, check=False)
-        self.assertEqual((ran.returncode, ran.stderr), (0, b""))
-        lines = ran.stdout.decode().split("\n")
+        lines = self.run_host(
+            common.WRAP + [CROWD, self.services, self.room.name, str(VISITS),
+                           sigchld], "".join("%s %s\n" % w[:2] for w in who),
+            env={}).split("\n")
         facts = dict(line.split() for line in lines[len(who):-1])
         return ([line.split() for line in lines[:len(who)]],
                 {name: int(n) for name, n in facts.items()})
