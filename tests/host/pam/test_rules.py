@@ -373,8 +373,9 @@ class Host(common.Case):
         seen = os.path.join(self.sandbox.folder, "seen")
         self.room.place_script(
             "{ tr '\\0' '\\n' </proc/$$/environ; echo; "
-            "ls -l /proc/$$/fd | sed 's/.*[0-9][0-9]:[0-9]* //'; "
-            # Without a child: while one is started, a shell blocks signals.
+            # No pipe, of which it would hold an end for a while; and no child
+            # below, since a shell that starts one blocks signals meanwhile.
+            "ls -l /proc/$$/fd; "
             "while read -r line; do echo \"$line\"; done </proc/$$/status; "
             "echo \"$@\"; } "
             ">%s; exec %s \"$@\"" % (seen, common.HELPER))
@@ -386,7 +387,8 @@ class Host(common.Case):
         with open(seen, encoding="ascii") as file:
             lines = file.read().split("\n")
         self.assertEqual(lines[0], "")
-        descriptors = {l.split(" -> ")[0] for l in lines if " -> " in l}
+        descriptors = {l.split(" -> ")[0].split()[-1] for l in lines
+                       if " -> " in l}
         # And what the shell itself needs, from 10 on.
         self.assertNotIn(str(inherited), descriptors)
         self.assertEqual(descriptors - {"10", "11"}, {"0", "1", "2"})
