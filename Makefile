@@ -143,6 +143,36 @@ install-nginx: nginx
 	$(INSTALL) -m 0644 etc/nginx-monime.conf \
 	    $(DESTDIR)$(PREFIX)/share/doc/monime/
 
+## apache           the module, against the installed httpd
+.PHONY: apache
+
+APXS	= apxs
+APACHE_MODULE = $(BUILD)/apache/mod_monime.so
+APACHE_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard module/apache/*.c)) \
+	  $(BUILD)/module/status.o
+# apxs tells one variable at a time.
+APACHE_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter \
+	  -Wno-missing-field-initializers $(HARDEN) $(SANITIZE) -fPIC \
+	  -fvisibility=hidden -Iinclude -Imodule \
+	  -isystem $(shell $(APXS) -q INCLUDEDIR) \
+	  $(shell $(APXS) -q EXTRA_CPPFLAGS) \
+	  $(patsubst -I%,-isystem %,$(shell apr-1-config --includes) \
+	  $(shell apu-1-config --includes))
+APACHE_LIBS = $(shell $(PKG_CONFIG) --libs libssl libcrypto)
+
+apache: lib
+	$(Q)packaging/need build apache
+	+$(Q)$(MAKE) --no-print-directory $(APACHE_MODULE)
+
+$(BUILD)/module/apache/%.o: module/apache/%.c Makefile $(BUILD)/settings
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(APACHE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(APACHE_MODULE): $(APACHE_OBJ) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -shared $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
+	    $(LDFLAGS) -o $@ $(APACHE_OBJ) -L$(BUILD) -lmonime $(APACHE_LIBS)
+
 ## pam              the PAM module and its helper
 pam: $(PAM_MODULE) $(PAM_CHECK)
 
