@@ -144,7 +144,7 @@ install-nginx: nginx
 	    $(DESTDIR)$(PREFIX)/share/doc/monime/
 
 ## apache           the module, against the installed httpd
-.PHONY: apache
+.PHONY: apache install-apache
 
 APXS	= apxs
 APACHE_MODULE = $(BUILD)/apache/mod_monime.so
@@ -172,6 +172,19 @@ $(APACHE_MODULE): $(APACHE_OBJ) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -shared $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
 	    $(LDFLAGS) -o $@ $(APACHE_OBJ) -L$(BUILD) -lmonime $(APACHE_LIBS)
+
+## install-apache   the module and its manual; DESTDIR, PREFIX, APACHE_MODULES
+APACHE_MODULES = $(shell $(APXS) -q LIBEXECDIR)
+
+install-apache: apache
+	$(INSTALL) -d $(DESTDIR)$(APACHE_MODULES) \
+	    $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime
+	$(INSTALL) -m 0644 $(APACHE_MODULE) $(DESTDIR)$(APACHE_MODULES)/
+	$(INSTALL) -m 0644 module/apache/mod_monime.8 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(INSTALL) -m 0644 etc/apache-monime.conf \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/
 
 ## pam              the PAM module and its helper
 pam: $(PAM_MODULE) $(PAM_CHECK)

@@ -12,8 +12,8 @@
  * origin's name.  The filter stands between mod_ssl's two, so that nothing but
  * the encryption itself sees what it wrote.
  *
- * mod_proxy builds a request, connects and writes in one thread, and nothing else
- * comes between: that is how the filter knows whose head it has.
+ * mod_proxy builds a request, connects and writes in one thread, and nothing
+ * else comes between: that is how the filter knows whose head it has.
  */
 
 #include "mod_monime.h"

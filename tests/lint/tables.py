@@ -21,6 +21,8 @@ CLI_COMPLETION = "module/cli/monime.bash"
 NGINX = "module/nginx/ngx_http_monime_module"
 PYTHON = "module/python/"
 NGINX_SAMPLE = "etc/nginx-monime.conf"
+APACHE = "module/apache/mod_monime"
+APACHE_SAMPLE = "etc/apache-monime.conf"
 COMMAND = f"{BUILD}/monime"
 
 manual = read(MANUAL)
@@ -335,6 +337,25 @@ def python_module():
                f"{source} and {page}")
 
 
+def apache_module():
+    check = Check("apache module")
+    source, page = APACHE + ".c", read(APACHE + ".8")
+    text = read(source)
+    tables = (
+        (r'AP_INIT_\w+\("(Monime\w+)"', "Ic", r"\bMonime[A-Z]\w*\b"),
+        (r'subprocess_env, "(MONIME_\w+)"', "Ev", r"\bMONIME_[A-Z]+\b"),
+    )
+    for told, kind, word in tables:
+        known = set(re.findall(told, text))
+        check.same(known, source, re.findall(
+            rf"^\.It {kind} ({word})", page, re.M), APACHE + ".8")
+        for path in (APACHE_SAMPLE, APACHE + ".8"):
+            for used in re.findall(word, re.sub(r"(?m)#.*", "", read(path))):
+                check.need(used in known, spot(path, used),
+                           f"{used} is not in {source}")
+    check.done("directives and variables, in table, manual and sample")
+
+
 result_codes()
 facts()
 metrics()
@@ -345,4 +366,5 @@ command_line()
 nginx_module()
 pam()
 python_module()
+apache_module()
 finish()
