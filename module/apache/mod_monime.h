@@ -27,6 +27,8 @@ typedef struct {
 
     struct monime *handle;
 
+    const char *environment;
+
     /* of its origin */
     const char *host;
     const char *host_port;
