@@ -225,20 +225,11 @@ const char *mod_monime_retry_after(request_rec *r,
     return after != NULL ? after : RETRY_AFTER;
 }
 
-/* Ask the library, which may ask the API. */
-static const char *check_and_wait(request_rec *r, mod_monime_request *own,
-                                  const char *token, apr_size_t len)
+static const char *ask(request_rec *r, mod_monime_request *own,
+                       const char *token, apr_size_t len)
 {
     const char *after = NULL;
     struct monime_call *call;
-
-    if (!mod_monime_take_place(0)) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "%s: not asked: too many threads of this child wait for "
-                      "answers", own->profile->name);
-        own->result = RESULT_UNKNOWN;
-        return RETRY_AFTER;
-    }
 
     mod_monime_enter(r);
     own->result = monime_check_token(own->profile->handle, token, len, &call);
@@ -251,6 +242,28 @@ static const char *check_and_wait(request_rec *r, mod_monime_request *own,
     monime_call_free(call);
     mod_monime_leave();
 
+    return after;
+}
+
+/* The library may have to ask the API, but not about nothing. */
+static const char *ask_and_wait(request_rec *r, mod_monime_request *own,
+                                const char *token, apr_size_t len)
+{
+    const char *after;
+
+    if (len == 0) {
+        return ask(r, own, token, len);
+    }
+
+    if (!mod_monime_take_place(0)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "%s: not asked: too many threads of this child wait for "
+                      "answers", own->profile->name);
+        own->result = RESULT_UNKNOWN;
+        return RETRY_AFTER;
+    }
+
+    after = ask(r, own, token, len);
     mod_monime_leave_place();
 
     return after;
@@ -370,6 +383,10 @@ static int check_authn(request_rec *r)
     header = apr_table_get(r->headers_in, "Authorization");
     if (header != NULL) {
         token = monime_bearer(header, strlen(header), &len);
+        if (memchr(token, ',', len) != NULL) {
+            /* httpd has joined several headers: RFC 6750 2.1 has no comma. */
+            len = 0;
+        }
     }
 
     own = mod_monime_make_request(r);
@@ -385,7 +402,7 @@ static int check_authn(request_rec *r)
     }
 
     if (own->result == MONIME_EPENDING) {
-        after = check_and_wait(r, own, token, len);
+        after = ask_and_wait(r, own, token, len);
     }
     else {
         set_remembered(r, own, token, len);
