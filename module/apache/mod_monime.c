@@ -654,17 +654,6 @@ static void set_log(server_rec *s)
     }
 }
 
-/* The function is gone when the module has been unloaded. */
-static apr_status_t forget_log(void *data)
-{
-    int i;
-
-    for (i = 0; i < kept->count; i++) {
-        monime_set_log(kept->handles[i], LOG_EMERG, NULL, NULL);
-    }
-
-    return APR_SUCCESS;
-}
 
 static int set_facts(mod_monime_profile *profile, apr_pool_t *p)
 {
@@ -712,6 +701,19 @@ static int open_profile(mod_monime_profile *profile, apr_pool_t *p,
     return 0;
 }
 
+static void close_handles(void)
+{
+    int i;
+
+    for (i = 0; i < kept->count; i++) {
+        monime_close(kept->handles[i]);
+    }
+    free(kept->handles);
+
+    kept->handles = NULL;
+    kept->count = 0;
+}
+
 /* The new handles are open: what they share with the old ones stays. */
 static void keep_handles(void)
 {
@@ -724,13 +726,28 @@ static void keep_handles(void)
         handles[i] = profile[i]->handle;
     }
 
-    for (i = 0; i < kept->count; i++) {
-        monime_close(kept->handles[i]);
-    }
-    free(kept->handles);
-
+    close_handles();
     kept->handles = handles;
     kept->count = profiles->nelts;
+}
+
+/*
+ * The log function is gone when the module has been unloaded.  Only the parent
+ * ends by this, and closes; in a child threads may still be inside.
+ */
+static apr_status_t leave_handles(void *data)
+{
+    int i;
+
+    for (i = 0; i < kept->count; i++) {
+        monime_set_log(kept->handles[i], LOG_EMERG, NULL, NULL);
+    }
+
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING) {
+        close_handles();
+    }
+
+    return APR_SUCCESS;
 }
 
 static int check_places(server_rec *s)
@@ -770,7 +787,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
 
     keep_handles();
-    apr_pool_cleanup_register(pconf, NULL, forget_log, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(pconf, NULL, leave_handles,
+                              apr_pool_cleanup_null);
 
     return rv == OK ? check_places(s) : rv;
 }
