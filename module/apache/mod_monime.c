@@ -86,7 +86,8 @@ typedef struct {
 
 /*
  * A hash costs more than all the rest of a check, and a client that keeps its
- * connection brings the same token again and again.
+ * connection brings the same token again and again.  Of a client's connection;
+ * a backend's has a proof.
  */
 #define NAMED_TOKEN_MAX 256
 
@@ -194,21 +195,23 @@ static const mod_monime_request *last_check(request_rec *r)
     return NULL;
 }
 
+/* A subrequest begins with what its request has. */
+static void set_variable(request_rec *r, const char *name, const char *value)
+{
+    if (value != NULL) {
+        apr_table_setn(r->subprocess_env, name, value);
+    }
+    else {
+        apr_table_unset(r->subprocess_env, name);
+    }
+}
+
 static void set_environment(request_rec *r, const mod_monime_request *check)
 {
-    apr_table_setn(r->subprocess_env, "MONIME_VERDICT",
-                   get_answer(check->result)->verdict);
-    if (check->environment != NULL) {
-        apr_table_setn(r->subprocess_env, "MONIME_ENVIRONMENT",
-                       check->environment);
-    }
-    if (check->fingerprint != NULL) {
-        apr_table_setn(r->subprocess_env, "MONIME_FINGERPRINT",
-                       check->fingerprint);
-    }
-    if (check->source != NULL) {
-        apr_table_setn(r->subprocess_env, "MONIME_SOURCE", check->source);
-    }
+    set_variable(r, "MONIME_VERDICT", get_answer(check->result)->verdict);
+    set_variable(r, "MONIME_ENVIRONMENT", check->environment);
+    set_variable(r, "MONIME_FINGERPRINT", check->fingerprint);
+    set_variable(r, "MONIME_SOURCE", check->source);
 }
 
 static const char *copy_fact(request_rec *r, const struct monime_call *call,

@@ -343,7 +343,7 @@ def apache_module():
     text = read(source)
     tables = (
         (r'AP_INIT_\w+\("(Monime\w+)"', "Ic", r"\bMonime[A-Z]\w*\b"),
-        (r'subprocess_env, "(MONIME_\w+)"', "Ev", r"\bMONIME_[A-Z]+\b"),
+        (r'set_variable\(r, "(MONIME_\w+)"', "Ev", r"\bMONIME_[A-Z]+\b"),
     )
     for told, kind, word in tables:
         known = set(re.findall(told, text))
