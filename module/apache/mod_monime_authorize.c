@@ -294,10 +294,18 @@ static int prepare(request_rec *r)
     return DECLINED;
 }
 
-/* Did it, or what it comes from, present a token to be checked? */
-static int was_checked(request_rec *r)
+/*
+ * Is a token that it presents ours to check, here or where it comes from?  Also
+ * where something else than the token let it in.
+ */
+static int is_bearer(request_rec *r)
 {
+    const char *type = ap_auth_type(r);
     const mod_monime_request *own;
+
+    if (type != NULL && ap_cstr_casecmp(type, "Monime") == 0) {
+        return 1;
+    }
 
     for (; r != NULL; r = r->prev ? r->prev : r->main) {
         own = mod_monime_get_request(r);
@@ -317,7 +325,7 @@ static void hide_token(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
-    if (core->cgi_pass_auth != AP_CGI_PASS_AUTH_ON && was_checked(r)) {
+    if (core->cgi_pass_auth != AP_CGI_PASS_AUTH_ON && is_bearer(r)) {
         apr_table_unset(r->headers_in, "Authorization");
     }
 }
