@@ -793,7 +793,7 @@ static apr_status_t send_authorized(ap_filter_t *f, apr_bucket_brigade *bb,
     piece head, line, rest;
 
     if (take_head(r, bb, &head) != APR_SUCCESS) {
-        return fail(r, "the request has no head that could be judged");
+        return fail(r, "the request has no head of 64 KiB at most");
     }
 
     rest = head;
