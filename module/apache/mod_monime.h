@@ -61,6 +61,9 @@ typedef struct {
     /* The status of an answer whose body is our JSON. */
     int json;
 
+    /* The request's own, while a backend is shown others. */
+    apr_table_t *headers_in;
+
     /* The profile whose credential the request is to be sent with. */
     mod_monime_profile *authorize;
     struct monime_call *call;

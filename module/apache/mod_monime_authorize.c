@@ -247,53 +247,6 @@ static const char *place_lacks(request_rec *r, const char *url)
     return NULL;
 }
 
-static apr_status_t forget_call(void *data)
-{
-    mod_monime_request *own = data;
-
-    monime_call_free(own->call);
-    own->call = NULL;
-
-    return APR_SUCCESS;
-}
-
-/* Runs before mod_proxy's handler, whatever has sent the request there. */
-static int prepare(request_rec *r)
-{
-    mod_monime_request *own;
-    const char *lacks, *url;
-
-    armed = NULL;
-
-    if (!is_authorizing(get_conf(r))) {
-        return DECLINED;
-    }
-
-    url = proxied_url(r);
-    if (url == NULL) {
-        return DECLINED;
-    }
-
-    /* An answer to our credential is nobody else's. */
-    r->no_cache = 1;
-
-    lacks = place_lacks(r, url);
-    if (lacks != NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "not authorized: %s",
-                      lacks);
-        return mod_monime_refuse(r, HTTP_INTERNAL_SERVER_ERROR, NULL, NULL);
-    }
-
-    own = mod_monime_make_request(r);
-    if (own->authorize == NULL) {
-        apr_pool_cleanup_register(r->pool, own, forget_call,
-                                  apr_pool_cleanup_null);
-    }
-    own->authorize = get_conf(r)->profile;
-
-    return DECLINED;
-}
-
 /*
  * Is a token that it presents ours to check, here or where it comes from?  Also
  * where something else than the token let it in.
@@ -317,24 +270,108 @@ static int is_bearer(request_rec *r)
     return 0;
 }
 
-/*
- * r->headers_in are the backend's here, a copy.  Elsewhere the bearer's token
- * stays: mod_cache keeps no answer to a request that has one.
- */
-static void hide_token(request_rec *r)
+static int hides_token(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
-    if (core->cgi_pass_auth != AP_CGI_PASS_AUTH_ON && is_bearer(r)) {
-        apr_table_unset(r->headers_in, "Authorization");
+    return core->cgi_pass_auth != AP_CGI_PASS_AUTH_ON && is_bearer(r);
+}
+
+/*
+ * What mod_proxy sends over HTTP/1 goes through its fixups, and programs are
+ * not told of the header; others are given the request's headers as they are.
+ * A cache keeps no answer to a request that has a token, and is not to keep one
+ * to a request whose token we have hidden.
+ */
+static void hide_token(request_rec *r, const char *url)
+{
+    static const char *const schemes[] = {
+        "ajp:", "h2:", "h2c:", "balancer:", NULL
+    };
+    mod_monime_request *own;
+    int i;
+
+    for (i = 0; schemes[i] != NULL && !has_scheme(url, schemes[i]); i++) {
+        continue;
     }
+    if (schemes[i] == NULL || !hides_token(r)) {
+        return;
+    }
+
+    own = mod_monime_make_request(r);
+    own->headers_in = r->headers_in;
+    r->headers_in = apr_table_copy(r->pool, r->headers_in);
+    apr_table_unset(r->headers_in, "Authorization");
+    r->no_cache = 1;
+}
+
+static apr_status_t forget_call(void *data)
+{
+    mod_monime_request *own = data;
+
+    monime_call_free(own->call);
+    own->call = NULL;
+
+    return APR_SUCCESS;
+}
+
+static int prepare_authorized(request_rec *r, const char *url)
+{
+    mod_monime_request *own;
+    const char *lacks;
+
+    /* An answer to our credential is nobody else's. */
+    r->no_cache = 1;
+
+    lacks = place_lacks(r, url);
+    if (lacks != NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "not authorized: %s",
+                      lacks);
+        return mod_monime_refuse(r, HTTP_INTERNAL_SERVER_ERROR, NULL, NULL);
+    }
+
+    own = mod_monime_make_request(r);
+    if (own->authorize == NULL) {
+        apr_pool_cleanup_register(r->pool, own, forget_call,
+                                  apr_pool_cleanup_null);
+    }
+    own->authorize = get_conf(r)->profile;
+
+    return DECLINED;
+}
+
+/* Runs before mod_proxy's handler, whatever has sent the request there. */
+static int prepare(request_rec *r)
+{
+    const char *url = proxied_url(r);
+    int rv;
+
+    armed = NULL;
+
+    if (url == NULL) {
+        return DECLINED;
+    }
+
+    if (is_authorizing(get_conf(r))) {
+        rv = prepare_authorized(r, url);
+        if (rv != DECLINED) {
+            return rv;
+        }
+    }
+
+    hide_token(r, url);
+
+    return DECLINED;
 }
 
 static int proxy_fixups(request_rec *r)
 {
     mod_monime_request *own = mod_monime_get_request(r);
 
-    hide_token(r);
+    /* These are the backend's, a copy. */
+    if (hides_token(r)) {
+        apr_table_unset(r->headers_in, "Authorization");
+    }
 
     armed = NULL;
 
@@ -874,6 +911,11 @@ static int request_status(int *status, request_rec *r)
     mod_monime_request *own = mod_monime_get_request(r);
 
     armed = NULL;
+
+    if (own != NULL && own->headers_in != NULL) {
+        r->headers_in = own->headers_in;
+        own->headers_in = NULL;
+    }
 
     if (own == NULL || own->authorize == NULL) {
         return DECLINED;
