@@ -8,12 +8,17 @@
 #ifndef MOD_MONIME_H
 #define MOD_MONIME_H
 
+#include "ap_mmn.h"
 #include "httpd.h"
 #include "http_config.h"
 #include "http_core.h"
 #include "http_log.h"
 
 #include <monime.h>
+
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
+#error the module needs httpd 2.4.49 or later
+#endif
 
 /* A directive's, for errors that are found when all have been read. */
 typedef struct {
