@@ -26,7 +26,6 @@
 #include "apr_uri.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -83,19 +82,6 @@ typedef struct {
 } kept_handles;
 
 #define KEPT_HANDLES "mod_monime handles"
-
-/*
- * A hash costs more than all the rest of a check, and a client that keeps its
- * connection brings the same token again and again.  Of a client's connection;
- * a backend's has a proof.
- */
-#define NAMED_TOKEN_MAX 256
-
-typedef struct {
-    apr_size_t len;
-    char token[NAMED_TOKEN_MAX];
-    char fingerprint[MONIME_FINGERPRINT_SIZE];
-} named_token;
 
 /* Of the configuration that is being read, or was read last. */
 static const char *folder;
@@ -272,54 +258,14 @@ static const char *ask_and_wait(request_rec *r, mod_monime_request *own,
     return after;
 }
 
-static apr_status_t wipe_token(void *data)
-{
-    OPENSSL_cleanse(data, sizeof(named_token));
-
-    return APR_SUCCESS;
-}
-
-static named_token *get_named_token(conn_rec *c)
-{
-    named_token *named = ap_get_module_config(c->conn_config, &monime_module);
-
-    if (named == NULL) {
-        named = apr_palloc(c->pool, sizeof(*named));
-        named->len = 0;
-        apr_pool_cleanup_register(c->pool, named, wipe_token,
-                                  apr_pool_cleanup_null);
-        ap_set_module_config(c->conn_config, &monime_module, named);
-    }
-
-    return named;
-}
-
 /* The name of a token, or NULL. */
 static const char *get_fingerprint(request_rec *r, const char *token,
                                    apr_size_t len)
 {
-    named_token *named = get_named_token(r->connection);
+    char *name = apr_palloc(r->pool, MONIME_FINGERPRINT_SIZE);
 
-    if (len > NAMED_TOKEN_MAX) {
-        char *name = apr_palloc(r->pool, MONIME_FINGERPRINT_SIZE);
-
-        return monime_fingerprint(token, len, name, MONIME_FINGERPRINT_SIZE)
-                   == MONIME_OK ? name : NULL;
-    }
-
-    if (named->len != len || memcmp(named->token, token, len) != 0) {
-        named->len = 0;
-        if (monime_fingerprint(token, len, named->fingerprint,
-                               sizeof(named->fingerprint)) != MONIME_OK) {
-            return NULL;
-        }
-        memcpy(named->token, token, len);
-        named->len = len;
-    }
-
-    /* The request may outlive the next one's reading. */
-    return apr_pstrmemdup(r->pool, named->fingerprint,
-                          MONIME_FINGERPRINT_SIZE - 1);
+    return monime_fingerprint(token, len, name, MONIME_FINGERPRINT_SIZE)
+               == MONIME_OK ? name : NULL;
 }
 
 /* Whose verdict is remembered needs no call to tell of it. */
