@@ -90,7 +90,7 @@ static void
 begin_with(struct monime_call *call)
 {
 	struct monime *m = call->m;
-	const char *why = mn_error_get(&m->error);
+	const char *why = monime_error(m);
 	char *refusal;
 	bool refused;
 
@@ -863,8 +863,15 @@ monime_call_get(const struct monime_call *call, const char *name)
 const char *
 monime_call_error(const struct monime_call *call)
 {
-	return call != NULL ? mn_error_get(&call->error) :
-	    monime_strerror(MONIME_ENOMEM);
+	const char *why;
+
+	if (call == NULL)
+		return monime_strerror(MONIME_ENOMEM);
+	why = mn_error_get(&call->error);
+	/* Where memory was short there was none to say so, either. */
+	return *why == '\0' && call->result < MONIME_OK &&
+	    call->result != MONIME_EPENDING ?
+	    monime_strerror(call->result) : why;
 }
 
 void

@@ -113,9 +113,14 @@ monime_close(struct monime *m)
 const char *
 monime_error(const struct monime *m)
 {
+	const char *why;
+
 	if (m == NULL)
 		return monime_strerror(MONIME_ENOMEM);
-	return mn_error_get(&m->error);
+	why = mn_error_get(&m->error);
+	/* Where memory was short there was none to say so, either. */
+	return *why == '\0' && m->failure != MONIME_OK ?
+	    monime_strerror(m->failure) : why;
 }
 
 const char *

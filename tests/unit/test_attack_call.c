@@ -65,10 +65,33 @@ test_fact_is_no_former_one_when_memory_is_short(void **state)
 	mn_log_free(&m.log);
 }
 
+static void
+test_failure_has_a_text_where_memory_is_short(void **state)
+{
+	struct monime m = { .references = 1, .failure = MONIME_ECONFIG };
+	struct monime_call *call;
+
+	(void)state;
+	mn_log_init(&m.log);
+	short_of_memory = true;
+	call = mn_call_new(&m, NULL);
+	short_of_memory = false;
+	assert_non_null(call);
+	assert_int_equal(monime_call_result(call), MONIME_ECONFIG);
+	assert_string_equal(monime_call_error(call),
+	    monime_strerror(MONIME_ECONFIG));
+	assert_string_equal(monime_error(&m),
+	    monime_strerror(MONIME_ECONFIG));
+	monime_call_free(call);
+	mn_log_free(&m.log);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    test_failure_has_a_text_where_memory_is_short),
 		cmocka_unit_test(
 		    test_fact_is_no_former_one_when_memory_is_short),
 	};
