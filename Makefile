@@ -280,6 +280,8 @@ LDFLAGS_test_resolve = -Wl,--wrap=curl_version_info
 # They include the file of lib/ whose static functions they test.
 LDFLAGS_test_transfer = -Wl,-z,muldefs
 LDFLAGS_test_metrics = -Wl,-z,muldefs -Wl,--export-dynamic
+LDFLAGS_test_denied = -Wl,--wrap=curl_global_init,--wrap=time \
+	  -Wl,--wrap=clock_gettime,--wrap=epoll_ctl,--wrap=socket
 LDFLAGS_test_attack_call = -Wl,--wrap=malloc,--wrap=strdup
 
 # Their clock_gettime() is the library's, too: living.h.

@@ -72,7 +72,8 @@ mn_loop_unset(struct mn_loop *l, struct mn_timer *timer)
 int64_t
 mn_loop_time(void)
 {
-	struct timespec ts;
+	/* A filter of system calls may deny it. */
+	struct timespec ts = { 0, 0 };
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
@@ -81,7 +82,11 @@ mn_loop_time(void)
 void
 mn_loop_clock(struct mn_loop *l)
 {
-	l->now = mn_loop_time();
+	int64_t now = mn_loop_time();
+
+	/* From 0 on deadlines would be as far away as the last boot. */
+	if (now != 0)
+		l->now = now;
 }
 
 int64_t
@@ -93,7 +98,7 @@ mn_loop_now(struct mn_loop *l)
 static int64_t
 micros(void)
 {
-	struct timespec ts;
+	struct timespec ts = { 0, 0 };
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
@@ -234,8 +239,9 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	int fd;
 
 	(void)purpose;
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-	    address->protocol);
+	/* libcurl would go on with one that it could not make non-blocking. */
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, address->protocol);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
 	if (!mn_sockets_add(&t->pool->lanes->loop->sockets, fd)) {
@@ -808,7 +814,11 @@ mn_loop_nest(struct mn_loop *l, struct mn_loop *inside,
 	l->inside = told;
 	l->inside_arg = arg;
 	ev.data.u64 = (uint64_t)SLOT_INSIDE << 32;
-	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, inside->epoll, &ev) == 0;
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, inside->epoll, &ev) == 0)
+		return true;
+	/* It is there, since it could not be taken out. */
+	return errno == EEXIST &&
+	    epoll_ctl(l->epoll, EPOLL_CTL_MOD, inside->epoll, &ev) == 0;
 }
 
 void

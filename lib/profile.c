@@ -532,13 +532,19 @@ arguments(const char *name, const char *folder,
 	return r;
 }
 
+int64_t
+mn_profile_day(int64_t now)
+{
+	return now < 0 ? INT64_MAX : now / SECONDS_A_DAY;
+}
+
 int
 mn_profile_open(const char *name, const char *folder, int64_t now,
     struct mn_profile **p, struct mn_error *e)
 {
 	struct opening o = {
 		.folder = folder != NULL ? folder : MONIME_FOLDER,
-		.today = now / SECONDS_A_DAY, .e = e
+		.today = mn_profile_day(now), .e = e
 	};
 	enum mn_environment environment = MN_LIVE;
 	int r;

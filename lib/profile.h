@@ -153,6 +153,12 @@ bool mn_profile_name(const char *name, enum mn_environment *environment);
 const char *mn_profile_environment(enum mn_environment environment);
 
 /*
+ * The day of a time(2), for dates of profiles; where the clock told none, as
+ * under a filter of system calls, a day behind all of them.
+ */
+int64_t mn_profile_day(int64_t now);
+
+/*
  * Read a profile below folder (absolute; NULL: MONIME_FOLDER), or from
  * systemd's credentials.  now is a time(2), for "expires" and "rotate_by".
  * On failure *p is NULL, and e tells every error of a file at once.

@@ -248,7 +248,8 @@ reread(struct monime *m)
 static bool
 expired(const struct mn_profile *p)
 {
-	return p->expires >= 0 && (int64_t)time(NULL) / 86400 > p->expires;
+	return p->expires >= 0 &&
+	    mn_profile_day((int64_t)time(NULL)) > p->expires;
 }
 
 static void

@@ -147,22 +147,23 @@ mn_transfer_escape(struct mn_text *out, const char *s, size_t len)
 	curl_free(escaped);
 }
 
-static CURLcode global_result = CURLE_FAILED_INIT;
-
-static void
-global(void)
-{
-	/* Never undone: others in this process may use libcurl as well. */
-	global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 bool
 mn_transfer_global(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static bool started;
+	bool r;
 
-	(void)pthread_once(&once, global);
-	return global_result == CURLE_OK;
+	(void)pthread_mutex_lock(&lock);
+	/*
+	 * Once, and never undone: others in this process may use libcurl as
+	 * well.  But what failed for want of memory may not the next time.
+	 */
+	if (!started)
+		started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+	r = started;
+	(void)pthread_mutex_unlock(&lock);
+	return r;
 }
 
 bool

@@ -737,7 +737,8 @@ mn_verdicts_store(struct mn_verdicts *v, struct mn_probe *probe, int code,
 int64_t
 mn_verdicts_time(void)
 {
-	struct timespec ts;
+	/* Where it is denied nothing that is remembered counts. */
+	struct timespec ts = { 0, 0 };
 
 	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
