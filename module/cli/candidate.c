@@ -196,6 +196,11 @@ mn_candidate_make(struct mn_candidate *c, const struct mn_secret *host,
     const void *conf, size_t len, const struct mn_secret *token)
 {
 	name_parts(c);
+	/* By an incomplete path it would be another folder that is judged. */
+	if (c->path.failed) {
+		errno = ENOMEM;
+		return failed(c, traces.path[PART_FOLDER]);
+	}
 	traces.at = c->at;
 	traces.armed = 1;
 	catch_signals();
@@ -257,6 +262,11 @@ mn_candidate_tell(const struct mn_candidate *c, const char *profile,
 	struct mn_text t = MN_TEXT_INIT(MN_ERROR_MAX);
 	const char *s;
 
+	/* Nothing was made yet whose name would have to be replaced. */
+	if (*path == '\0') {
+		mn_output_errors(profile, lines);
+		return;
+	}
 	for (s = strstr(lines, path); s != NULL; s = strstr(lines, path)) {
 		mn_text_put(&t, lines, (size_t)(s - lines));
 		mn_text_add(&t, "%s", mn_text_get(&c->real));

@@ -59,9 +59,11 @@ mn_folder_look(const struct mn_cli *cli, enum mn_environment environment,
 		return fd;
 	mn_text_add(&path, "%s/%s", cli->folder,
 	    mn_profile_environment(environment));
-	fd = open(mn_text_get(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!path.failed)
+		fd = open(mn_text_get(&path),
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* The walk may have stopped above it. */
-	if (fd < 0 && errno == ENOENT)
+	if (!path.failed && fd < 0 && errno == ENOENT)
 		*missing = true;
 	mn_text_free(&path);
 	return fd;
@@ -128,6 +130,19 @@ append(struct mn_folder *f, char *name)
 	return true;
 }
 
+/* NULL: the end, or an error, which would cut the list. */
+static struct dirent *
+next(DIR *dir, bool *fatal)
+{
+	struct dirent *d;
+
+	errno = 0;
+	d = readdir(dir);
+	if (d == NULL && errno != 0)
+		*fatal = true;
+	return d;
+}
+
 bool
 mn_folder_add(struct mn_folder *f, int fd, enum mn_environment environment)
 {
@@ -147,7 +162,7 @@ mn_folder_add(struct mn_folder *f, int fd, enum mn_environment environment)
 		return false;
 	}
 	rewinddir(dir);
-	while (!fatal && (d = readdir(dir)) != NULL) {
+	while (!fatal && (d = next(dir, &fatal)) != NULL) {
 		name = profile_of(d->d_name, environment, &fatal);
 		if (name == NULL)
 			continue;

@@ -112,7 +112,8 @@ tell_missing(const struct mn_cli *cli, const char *profile, const char *error)
 	struct stat st;
 
 	mn_text_add(&path, "%s/%s.conf", cli->folder, profile);
-	if (strncmp(error, mn_text_get(&path), path.len) == 0 &&
+	if (!path.failed &&
+	    strncmp(error, mn_text_get(&path), path.len) == 0 &&
 	    lstat(mn_text_get(&path), &st) != 0 && errno == ENOENT)
 		(void)mn_output_error(profile, "there is no such profile: "
 		    "monime list names those that there are, and monime "

@@ -177,6 +177,9 @@ mn_output_errors(const char *profile, const char *text)
 {
 	size_t n;
 
+	/* A failure without a word: there was no memory for one. */
+	if (*text == '\0')
+		text = monime_strerror(MONIME_ENOMEM);
 	for (; *text != '\0'; text += n + (text[n] == '\n' ? 1 : 0)) {
 		n = strcspn(text, "\n");
 		if (n > 0)

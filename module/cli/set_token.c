@@ -102,8 +102,11 @@ judge_target(const struct change *c, int at)
 	int r = MN_YES;
 
 	mn_text_add(&file, "%s.token", strchr(c->profile, '/') + 1);
-	if (fstatat(at, mn_text_get(&file), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    !S_ISREG(st.st_mode)) {
+	if (file.failed) {
+		mn_output_errors(c->profile, "");
+		r = MN_UNKNOWN;
+	} else if (fstatat(at, mn_text_get(&file), &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode)) {
 		(void)mn_output_error(c->profile, "%s/%s.token: not a regular "
 		    "file; write the token where it leads, or remove it",
 		    c->cli->folder, c->profile);
