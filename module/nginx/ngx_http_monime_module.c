@@ -1432,6 +1432,8 @@ ngx_http_monime_init_main_conf(ngx_conf_t *cf, void *conf)
     if (monime_new_key((char *) mmcf->placeholder.data, MONIME_KEY_SIZE)
         != MONIME_OK)
     {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "monime: the system gives no random bytes");
         return NGX_CONF_ERROR;
     }
 
