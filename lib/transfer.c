@@ -186,6 +186,27 @@ problem(struct mn_transfer *t, const char *s)
 	t->problem[n] = '\0';
 }
 
+/*
+ * Does that header tell where the answer ends, and has another done so?  Then
+ * somebody between us and the origin may have seen two answers where we see
+ * one, or the reverse (RFC 9112 6.3 and 11.2).
+ */
+static bool
+ends_twice(const struct mn_text *head, const char *name, size_t len)
+{
+	static const char *const ends[] = {
+		"Content-Length", "Transfer-Encoding"
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		if (strlen(ends[i]) == len && mn_text_alike(name, ends[i], len))
+			return mn_transfer_header(head, ends[0]) != NULL ||
+			    mn_transfer_header(head, ends[1]) != NULL;
+	}
+	return false;
+}
+
 static void
 add_header(struct mn_transfer *t, const char *line, size_t len)
 {
@@ -208,6 +229,11 @@ add_header(struct mn_transfer *t, const char *line, size_t len)
 		end--;
 	n = (size_t)(colon - line);
 	len = (size_t)(end - value);
+	if (ends_twice(&t->head, line, n)) {
+		t->wire = MN_WIRE_BROKEN;
+		problem(t, "the answer says twice where it ends");
+		return;
+	}
 	s = mn_text_grow(&t->head, n + 1 + len + 1);
 	if (s == NULL)
 		return;
@@ -243,7 +269,7 @@ on_header(char *line, size_t size, size_t len, void *arg)
 		t->in_head = false;	/* the empty line */
 	else
 		add_header(t, line, len);
-	return len;
+	return t->wire == MN_WIRE_BROKEN ? 0 : len;
 }
 
 static size_t

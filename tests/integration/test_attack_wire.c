@@ -153,6 +153,39 @@ test_answer_without_a_length_may_have_been_cut(void **state)
 }
 
 static void
+test_answer_that_ends_twice_is_none(void **state)
+{
+	static const char *const faults[] = {
+		J({"path": "/v1/banks", "headers": [["Content-Length", "2"]]}),
+		J({"path": "/v1/banks", "headers": [["CONTENT-LENGTH", "2"]]}),
+		J({"path": "/v1/banks", "headers": [["Content-Length", "2"]],
+		    "chunked": true}),
+		J({"path": "/v1/banks", "headers": [["Transfer-Encoding",
+		    "chunked"]]}),
+		J({"path": "/v1/banks", "headers": [["transfer-encoding",
+		    "gzip"]], "chunked": true}),
+	};
+	struct monime *m = open_test("");
+	struct monime_call *call;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(faults); i++) {
+		row = faults[i];
+		sandbox_fault(sandbox, faults[i]);
+		assert_code(call, monime_request(m, "GET", "/v1/banks", NULL,
+		    NULL, 0, &call), MONIME_EPROTO);
+		assert_fact(call, "attempts", "1");
+		monime_call_free(call);
+		/* Nothing of it is left for who comes next. */
+		assert_code(call, monime_request(m, "GET", "/v1/banks", NULL,
+		    NULL, 0, &call), MONIME_OK);
+		monime_call_free(call);
+	}
+	monime_close(m);
+}
+
+static void
 test_answer_without_a_body_needs_no_length(void **state)
 {
 	struct monime *m = open_test("retry = { attempts = 1; };");
@@ -259,6 +292,7 @@ main(void)
 		TEST(test_unasked_answer_lets_nobody_in),
 		TEST(test_unasked_answer_is_no_answer_to_a_write),
 		TEST(test_answer_without_a_length_may_have_been_cut),
+		TEST(test_answer_that_ends_twice_is_none),
 		TEST(test_answer_without_a_body_needs_no_length),
 		TEST(test_request_that_never_began_has_no_status),
 		TEST(test_status_of_the_confirmation_is_not_that_of_the_write),
