@@ -324,9 +324,12 @@ stands(const struct mn_verdicts *v, const struct table *t,
 	if (kind == UNKNOWN)
 		return word_kind(m->word) == UNKNOWN &&
 		    !later(m->word, word);
-	/* Not to know is no news, and ends nothing that is known. */
+	/*
+	 * Not to know is no news, and ends nothing that is known; nor what our
+	 * clock, read before others', cannot see yet.
+	 */
 	if (word_kind(m->word) == UNKNOWN)
-		return kind == REFUSED && live(v, word, now);
+		return kind == REFUSED && now < word_end(v, word);
 	return !later(m->word, word);
 }
 

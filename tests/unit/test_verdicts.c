@@ -540,6 +540,24 @@ is_expected(int code, const struct told *t, size_t n)
 	return false;
 }
 
+/*
+ * A thread read the clock, and waits for the processor: meanwhile the token is
+ * refused.  An outage that it then notes must not make room for an old yes.
+ */
+static void
+test_outage_told_late_ends_no_refusal(void **state)
+{
+	struct mn_verdicts *v = fresh(&usual);
+
+	(void)state;
+	tell(v, "mon_test_a", MONIME_EDENIED, T0);
+	(void)tell_at(v, "mon_test_a", MONIME_ENET, true, T0 - 500, T0 - 400);
+	(void)tell_at(v, "mon_test_a", MONIME_OK, false, T0 - 300, T0 - 200);
+	assert_int_equal(told(v, "mon_test_a", T0 - 200), 1);
+	assert_int_equal(told(v, "mon_test_a", T0), MONIME_EDENIED);
+	mn_verdicts_close(v);
+}
+
 static void
 test_older_probe_never_replaces_a_newer_verdict(void **state)
 {
@@ -2196,6 +2214,7 @@ main(void)
 		cmocka_unit_test(test_verdict_of_a_later_time_does_not_count),
 		cmocka_unit_test(test_nothing_is_remembered_where_ttl_is_zero),
 		cmocka_unit_test(test_wall_clock_is_not_asked),
+		cmocka_unit_test(test_outage_told_late_ends_no_refusal),
 		cmocka_unit_test(
 		    test_older_probe_never_replaces_a_newer_verdict),
 		cmocka_unit_test(
