@@ -81,7 +81,7 @@ SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 	install-go demo sandbox check check-unit check-integration \
 	check-examples check-cli check-nginx check-pam check-python check-go \
 	check-ffi check-asan check-tsan check-valgrind check-peers \
-	check-static coverage bench lint install clean help FORCE
+	check-static coverage fuzz fuzzers bench lint install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -494,6 +494,42 @@ coverage:
 	    HARDEN= all check-unit check-integration check-cli
 	$(Q)gcovr -r . $(BUILD)/coverage --filter lib/ --print-summary \
 	    --fail-under-line 95 --fail-under-branch 85
+
+## fuzz             each fuzzer in turn; SECONDS each, TARGETS, JOBS at once
+SECONDS	= 60
+JOBS	= 1
+FUZZERS	= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+TARGETS	= $(FUZZERS)
+FUZZ_BIN = $(TARGETS:%=$(BUILD)/tests/fuzz/%)
+
+# They include the file of lib/ whose static functions they test.
+FUZZ_INCLUDES_headers = transfer
+FUZZ_INCLUDES_oauth = oauth2
+FUZZ_INCLUDES_request = request
+FUZZ_INCLUDES_webhook = webhook
+
+FUZZ_BESIDES_pam_map = $(BUILD)/module/pam/map.o
+FUZZ_BESIDES_pam_pipe = $(BUILD)/module/pam/map.o
+
+LDFLAGS_fuzz_pam_map = -Wl,--wrap=mn_safefile_read
+LDFLAGS_fuzz_safefile = -Wl,--wrap=getuid,--wrap=geteuid \
+	  -Wl,--wrap=getgid,--wrap=getegid
+LDFLAGS_fuzz_webhook = -Wl,--wrap=time
+
+.SECONDEXPANSION:
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJ) $$(FUZZ_BESIDES_$$*)
+	$(call say,LD,$@)$(CC) $(SANITIZE) -fsanitize=fuzzer \
+	    $(LDFLAGS_fuzz_$(@F)) -o $@ $(filter-out \
+	    $(FUZZ_INCLUDES_$(@F):%=$(BUILD)/lib/%.o),$^) $(DEP_LIBS) -ldl
+
+fuzzers: $(FUZZ_BIN)
+
+fuzz:
+	$(Q)packaging/need build fuzz
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-14 \
+	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+	    CFLAGS='-O1 -g' HARDEN= WARN=-Wall fuzzers
+	$(Q)tests/fuzz/run $(BUILD)/fuzz $(SECONDS) $(JOBS) $(TARGETS)
 
 ## bench            what the library costs beside libcurl alone; minutes
 bench:
