@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Fuzz: method, path and headers of a request.  What the guard lets through is
- * put together and handed to libcurl as for any request, and what arrives at
- * the other end of the connection must be that, to the byte, and nothing else;
- * a judge of its own says what two readers could take differently.
+ * Fuzz: method, path and headers of a request, and the URL of one that others
+ * send.  What the guard lets through is put together and handed to libcurl as
+ * for any request, and what arrives at the other end of the connection must be
+ * that, to the byte, and nothing else; a judge of its own says what two readers
+ * could take differently, and libcurl's reader of URLs is one of them.
  *
  * The bytes: one for profile and method, the path, a NUL, headers with a NUL
  * behind each, an empty one, and the body.
@@ -351,27 +352,48 @@ send_it(size_t which, const char *method, const char *path,
 	request_free(q);
 }
 
-/* Somebody else's request: what is authorized goes to our origin. */
-static void
-judge_authorize(size_t which, const char *path)
+static char *allowed_methods[] = { "GET", "PATCH" };
+static char *allowed_paths[] = { "/", "/v1/payments", "/v1/accounts/*" };
+
+static bool
+is_allowed(const char *method, const char *path)
 {
-	static char *all[] = { "/*" }, *get[] = { "GET" };
+	const char below[] = "/v1/accounts/";
+	size_t n = strcspn(path, "?");
+
+	if (strcmp(method, "GET") != 0 && strcmp(method, "PATCH") != 0)
+		return false;
+	if (strncmp(path, below, strlen(below)) == 0)
+		return n > strlen(below);
+	return (n == 1 && path[0] == '/') || (n == strlen("/v1/payments") &&
+	    strncmp(path, "/v1/payments", n) == 0);
+}
+
+/*
+ * Somebody else's request: it goes to our origin, to what is allowed, and two
+ * readers of its URL find the same there.
+ */
+static void
+judge_authorize(size_t which, const char *method, const char *url)
+{
+	const size_t n = strlen(ORIGIN);
 	struct mn_profile p = profiles[which];
-	struct mn_text url = MN_TEXT_INIT(65536);
 	struct mn_error e = MN_ERROR_INIT;
 	const struct mn_provider *v = mn_provider_find(
 	    providers[which].name, providers[which].product);
+	bool good = strncmp(url, ORIGIN, n) == 0 && url[n] == '/' &&
+	    strlen(url + n) <= MN_PATH_MAX && !is_ambiguous(url + n) &&
+	    is_allowed(method, url + n);
+	int r;
 
-	p.allow.methods = (struct mn_list){ true, 1, get };
-	p.allow.paths = (struct mn_list){ true, 1, all };
-	mn_text_add(&url, ORIGIN "%s", path);
-	if (mn_guard_authorize(&p, v, "GET", mn_text_get(&url), &e) ==
-	    MONIME_OK) {
-		MUST(!is_ambiguous(path), "authorized: %s", path);
-		judge_url(path);
-	}
+	p.allow.methods = (struct mn_list){ true, 2, allowed_methods };
+	p.allow.paths = (struct mn_list){ true, 3, allowed_paths };
+	r = mn_guard_authorize(&p, v, method, url, &e);
+	MUST(r == (good ? MONIME_OK : MONIME_EPOLICY), "%s %s: %d", method,
+	    url, r);
+	if (r == MONIME_OK)
+		judge_url(url + n);
 	mn_error_free(&e);
-	mn_text_free(&url);
 }
 
 int
@@ -400,6 +422,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *method = methods[first % 8];
 	char *path = input_string(&in), *body;
 	char *header[MN_HEADERS_MAX + 1] = { NULL };
+	struct mn_text url = MN_TEXT_INIT(65536);
 	struct mn_error e = MN_ERROR_INIT;
 	struct mn_guarded g;
 	bool given;
@@ -424,7 +447,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    strlen(path) <= MN_PATH_MAX) {
 		MUST(is_ambiguous(path), "refused: %s", path);
 	}
-	judge_authorize(which, path);
+	judge_authorize(which, method, path);
+	mn_text_add(&url, ORIGIN "%s", path);
+	judge_authorize(which, method, mn_text_get(&url));
+	mn_text_free(&url);
 	mn_error_free(&e);
 	for (i = 0; i < n; i++)
 		free(header[i]);

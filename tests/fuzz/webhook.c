@@ -2,9 +2,10 @@
 
 /*
  * Fuzz: a webhook's signature header.  The bytes are a header, a NUL and a
- * body; "T" in the header stands for the time, and "S" and "Z" for the right
- * signatures of that body, so that good ones are met, and what remains of
- * them when a byte is changed.  libsodium, asked anew, is the judge.
+ * body; in the header "T" stands for the time, "L", "M", "N" and "O" for the
+ * ends of what is tolerated, and "S" and "Z" for the right signatures of that
+ * body and the last time, so that good ones are met, and what remains of them
+ * when a byte is changed.  libsodium, asked anew, is the judge.
  */
 
 #include "fuzz.h"
@@ -74,18 +75,33 @@ sign(const struct delivery_of *d, size_t secret, const char *time, size_t len,
 	free(whole);
 }
 
+/* Seconds from now, by letter. */
+static const struct {
+	char letter;
+	int from;
+} times[] = {
+	{ 'T', 0 }, { 'L', -TOLERANCE }, { 'M', -TOLERANCE - 1 },
+	{ 'N', TOLERANCE }, { 'O', TOLERANCE + 1 },
+};
+
 /* The bytes with what the letters stand for. */
 static void
 expand(const struct delivery_of *d, const char *s, struct mn_text *out)
 {
-	static const char now[] = "1771803194";
-	char signature[80];
+	char signature[80], time[16] = "1771803194";
+	size_t i;
 
 	for (; *s != '\0'; s++) {
-		if (*s == 'T') {
-			mn_text_add(out, "t=%s", now);
+		for (i = 0; i < sizeof(times) / sizeof(*times); i++) {
+			if (times[i].letter == *s)
+				break;
+		}
+		if (i < sizeof(times) / sizeof(*times)) {
+			(void)snprintf(time, sizeof(time), "%d",
+			    NOW + times[i].from);
+			mn_text_add(out, "t=%s", time);
 		} else if (*s == 'S' || *s == 'Z') {
-			sign(d, *s == 'Z', now, strlen(now), signature);
+			sign(d, *s == 'Z', time, strlen(time), signature);
 			mn_text_add(out, "v1=%s", signature);
 		} else {
 			mn_text_put(out, s, 1);
