@@ -95,9 +95,10 @@ members(struct json_object *o)
 
 /*
  * What json-c takes, strict or not, and two readers would take differently:
- * single quotes, NaN and Infinity, control bytes in a string; a NUL, behind
- * which its keys end; a key given twice, of which it keeps the last, however
- * that is spelled, so that the text has more colons than the tree has members.
+ * single quotes, NaN and Infinity, control bytes in a string, UTF-8 in longer
+ * forms than there is need for; a NUL, behind which its keys end; a key given
+ * twice, of which it keeps the last, however that is spelled, so that the text
+ * has more colons than the tree has members.
  * NULL: nothing of it.
  */
 static const char *
@@ -106,6 +107,8 @@ doubt(const char *body, size_t len, struct json_object *root)
 	bool inside = false;
 	size_t colons = 0, i;
 
+	if (!mn_text_utf8(body, len))
+		return "the answer is not JSON";
 	for (i = 0; i < len; i++) {
 		if (inside ? (unsigned char)body[i] < 0x20 :
 		    memchr("'NI", body[i], 3) != NULL)

@@ -154,14 +154,12 @@ static const struct {
 	{ 0x200e, 0x200f },
 	{ 0x2028, 0x202e },	/* line ends and directions */
 	{ 0x2066, 0x2069 },
-	{ 0xd800, 0xdfff },	/* half characters */
 	{ 0xfeff, 0xfeff },
-	{ 0x110000, UINT32_MAX },
 };
 
-/* The bytes of the character at s, or 0 where it is broken or harmful. */
+/* The bytes of the character at s and its number, or 0 where it is broken. */
 static size_t
-character(const char *s, size_t left)
+decode(const char *s, size_t left, uint32_t *out)
 {
 	unsigned char lead = (unsigned char)s[0];
 	uint32_t c;
@@ -179,13 +177,39 @@ character(const char *s, size_t left)
 			return 0;
 		c = c << 6 | (s[i] & 0x3f);
 	}
-	if (c < forms[n].least)
+	if (c < forms[n].least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
 		return 0;
-	for (i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++) {
+	*out = c;
+	return n + 1;
+}
+
+bool
+mn_text_utf8(const char *s, size_t len)
+{
+	uint32_t c;
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = decode(s + i, len - i, &c);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+/* The bytes of the character at s, or 0 where it is broken or harmful. */
+static size_t
+character(const char *s, size_t left)
+{
+	uint32_t c;
+	size_t i, n;
+
+	n = decode(s, left, &c);
+	for (i = 0; n > 0 && i < sizeof(harmful) / sizeof(harmful[0]); i++) {
 		if (c >= harmful[i].first && c <= harmful[i].last)
 			return 0;
 	}
-	return n + 1;
+	return n;
 }
 
 void

@@ -54,6 +54,9 @@ void mn_text_escape(struct mn_text *t, const char *s, size_t len);
 void mn_text_show(struct mn_text *t, const char *s, size_t len,
     const char *also);
 
+/* Is it UTF-8 as RFC 3629 has it: no long forms, no half characters? */
+bool mn_text_utf8(const char *s, size_t len);
+
 /* What stands in it; never NULL. */
 const char *mn_text_get(const struct mn_text *t);
 

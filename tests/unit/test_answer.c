@@ -410,6 +410,35 @@ nested(size_t n, size_t close)
 	return r;
 }
 
+/* json-c looks at the first two bits of each byte alone. */
+static void
+test_what_is_no_utf_8_is_no_verdict(void **state)
+{
+	static const struct row rows[] = {
+		/* The first and the last of each length, and two in a row. */
+		S(AUTH ",\"x\":\"\xc2\x80\xdf\xbf\"", YES, ""),
+		S(AUTH ",\"x\":\"\xe0\xa0\x80\xed\x9f\xbf\"", YES, ""),
+		S(AUTH ",\"x\":\"\xee\x80\x80\xef\xbf\xbf\"", YES, ""),
+		S(AUTH ",\"x\":\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", YES, ""),
+		/* "<" and "a" in two bytes, "/" in three, in four. */
+		S(AUTH ",\"x\":\"\xc0\xbc\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"is\xc1\x81uthenticated\":false", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\xe0\x80\xaf\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\xf0\x80\x80\xaf\"", NOBODY_KNOWS, NULL),
+		/* Half a character, and beyond the last one. */
+		S(AUTH ",\"x\":\"\xed\xa0\x80\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\xed\xbf\xbf\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\xf4\x90\x80\x80\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\xf7\xbf\xbf\xbf\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\xff\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\x80\"", NOBODY_KNOWS, NULL),
+		S(AUTH ",\"x\":\"\xc3\"", NOBODY_KNOWS, NULL),
+	};
+
+	(void)state;
+	verdicts(rows, ROWS(rows));
+}
+
 static void
 test_deep_nesting_is_refused_and_harmless(void **state)
 {
@@ -846,6 +875,7 @@ main(void)
 		    test_environment_is_a_plain_string_or_not_told),
 		cmocka_unit_test(test_key_given_twice_is_no_verdict),
 		cmocka_unit_test(test_what_is_no_json_is_no_verdict),
+		cmocka_unit_test(test_what_is_no_utf_8_is_no_verdict),
 		cmocka_unit_test(test_deep_nesting_is_refused_and_harmless),
 		cmocka_unit_test(test_facts_that_do_not_fit_are_left_out),
 		cmocka_unit_test(test_words_have_at_most_64_bytes),
