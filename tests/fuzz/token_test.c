@@ -3,11 +3,13 @@
 /*
  * Fuzz: the answer to the token test.  A yes is only what another reader of
  * JSON takes for the same yes; and what that one takes for an answer is one.
+ * From there the verdict on a bearer is taken, in either environment and by
+ * several statuses.
  */
 
 #include "json.h"
 
-#include "answer.h"
+#include "call.h"
 
 static void
 judge_environment(const json_t *status, const struct mn_token_test *t)
@@ -63,6 +65,82 @@ judge(const char *body, size_t len, bool told, const struct mn_token_test *t)
 	peer_free(root);
 }
 
+/* As a probe's call has it when the answer is there. */
+static int
+verdict(const char *body, size_t len, enum mn_environment environment,
+    int status)
+{
+	struct mn_profile profile = {
+		.name = "any/fuzz", .environment = environment
+	};
+	struct mn_edition edition = {
+		.profile = &profile,
+		.provider = mn_provider_find("monime", NULL),
+		.wire = { .origin = "https://origin.example" },
+	};
+	struct monime m = { .failure = MONIME_OK };
+	struct monime_call call = { .m = &m, .edition = &edition };
+	struct mn_token_test t;
+	size_t i;
+	int r;
+
+	mn_log_init(&m.log);
+	call.error.text.max = MN_ERROR_MAX;
+	mn_transfer_init(&call.transfer);
+	call.transfer.content.max = MN_CHECK_ANSWER_MAX;
+	mn_text_put(&call.transfer.content, body, len);
+	call.transfer.wire = MN_WIRE_ANSWER;
+	call.transfer.status = status;
+	memset(&t, 0, sizeof(t));
+	r = mn_call_token_test(&call, &t);
+	MUST((r == MONIME_OK) == (call.error.text.len == 0), "\"%s\"",
+	    mn_error_get(&call.error));
+	for (i = 0; i < call.facts; i++)
+		free(call.fact[i].own);
+	free(call.fact);
+	mn_error_free(&call.error);
+	mn_transfer_free(&call.transfer);
+	mn_log_free(&m.log);
+	return r;
+}
+
+static void
+judge_verdicts(const char *body, size_t len, bool told,
+    const struct mn_token_test *t)
+{
+	static const struct {
+		int status;
+		int code;
+	} rows[] = {
+		{ 201, MONIME_EPROTO }, { 302, MONIME_EPROTO },
+		{ 401, MONIME_EDENIED }, { 403, MONIME_EFORBIDDEN },
+		{ 503, MONIME_EHTTP },
+	};
+	bool test = strcmp(t->environment, "test") == 0;
+	bool live = strcmp(t->environment, "live") == 0;
+	int want = MONIME_EPROTO, own, other;
+	size_t i;
+
+	own = verdict(body, len, MN_TEST, 200);
+	other = verdict(body, len, MN_LIVE, 200);
+	if (told && !t->authenticated)
+		want = MONIME_EDENIED;
+	MUST(!told || t->authenticated || (own == want && other == want),
+	    "%d and %d for a no", own, other);
+	MUST((own == MONIME_OK) == (told && t->authenticated && test),
+	    "%d in test", own);
+	MUST((other == MONIME_OK) == (told && t->authenticated && live),
+	    "%d in live", other);
+	MUST((own == MONIME_EENVIRONMENT) == (other == MONIME_OK) &&
+	    (other == MONIME_EENVIRONMENT) == (own == MONIME_OK),
+	    "%d in test, %d in live", own, other);
+	MUST(told || (own == want && other == want), "%d and %d for nothing",
+	    own, other);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		MUST(verdict(body, len, MN_TEST, rows[i].status) ==
+		    rows[i].code, "by status %d", rows[i].status);
+}
+
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -87,6 +165,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	told = mn_answer_token_test(mn_text_get(&text), size, &t, &why);
 	MUST(told == (why == NULL), "%s", told ? why : "no reason");
 	judge(mn_text_get(&text), size, told, &t);
+	judge_verdicts(mn_text_get(&text), size, told, &t);
 	mn_text_free(&text);
 	return 0;
 }
