@@ -93,19 +93,46 @@ members(struct json_object *o)
 	return n;
 }
 
+/* The length of a number as RFC 8259 6 has it; 0: it is none. */
+static size_t
+number(const char *s)
+{
+	size_t n = s[0] == '-';
+	size_t digits = strspn(s + n, MN_TEXT_DIGIT);
+
+	if (digits == 0 || (digits > 1 && s[n] == '0'))
+		return 0;
+	n += digits;
+	if (s[n] == '.') {
+		digits = strspn(s + ++n, MN_TEXT_DIGIT);
+		if (digits == 0)
+			return 0;
+		n += digits;
+	}
+	if (s[n] == 'e' || s[n] == 'E') {
+		n++;
+		n += s[n] == '+' || s[n] == '-';
+		digits = strspn(s + n, MN_TEXT_DIGIT);
+		if (digits == 0)
+			return 0;
+		n += digits;
+	}
+	return n;
+}
+
 /*
  * What json-c takes, strict or not, and two readers would take differently:
- * single quotes, NaN and Infinity, control bytes in a string, UTF-8 in longer
- * forms than there is need for; a NUL, behind which its keys end; a key given
- * twice, of which it keeps the last, however that is spelled, so that the text
- * has more colons than the tree has members.
+ * single quotes, NaN and Infinity, 00 and 1. and -.5, control bytes in a
+ * string, UTF-8 in longer forms than there is need for; a NUL, behind which its
+ * keys end; a key given twice, of which it keeps the last, however that is
+ * spelled, so that the text has more colons than the tree has members.
  * NULL: nothing of it.
  */
 static const char *
 doubt(const char *body, size_t len, struct json_object *root)
 {
 	bool inside = false;
-	size_t colons = 0, i;
+	size_t colons = 0, i, n;
 
 	if (!mn_text_utf8(body, len))
 		return "the answer is not JSON";
@@ -119,8 +146,15 @@ doubt(const char *body, size_t len, struct json_object *root)
 			i++;
 		} else if (body[i] == '"') {
 			inside = !inside;
-		} else if (!inside && body[i] == ':') {
+		} else if (inside) {
+			continue;
+		} else if (body[i] == ':') {
 			colons++;
+		} else if (memchr("-" MN_TEXT_DIGIT, body[i], 11) != NULL) {
+			n = number(body + i);
+			if (n == 0)
+				return "the answer is not JSON";
+			i += n - 1;
 		}
 	}
 	return colons != members(root) ? "the answer has a key twice" : NULL;

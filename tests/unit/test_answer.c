@@ -365,6 +365,15 @@ test_what_is_no_json_is_no_verdict(void **state)
 		    NULL),
 		R("{\"x\":+1,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
 		R("{\"x\":0x1,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		/* RFC 8259 6: no zero in front, digits on both sides. */
+		R("{\"x\":00,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":-01,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":009e3,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":1.,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":1.e5,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":-.5,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":[0,-0,0.0,10e0,1E+05,0e-0],\"y\":\"00\","
+		    "\"status\":{" AUTH "}}", YES, ""),
 		/* UTF-8 that is none. */
 		R("{\"x\":\"\xff\",\"status\":{" AUTH "}}", NOBODY_KNOWS,
 		    NULL),
