@@ -498,6 +498,7 @@ coverage:
 ## fuzz             each fuzzer in turn; SECONDS each, TARGETS, JOBS at once
 SECONDS	= 60
 JOBS	= 1
+FUZZ_CC	= clang-14
 FUZZERS	= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 TARGETS	= $(FUZZERS)
 FUZZ_BIN = $(TARGETS:%=$(BUILD)/tests/fuzz/%)
@@ -526,7 +527,7 @@ fuzzers: $(FUZZ_BIN)
 
 fuzz:
 	$(Q)packaging/need build fuzz
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-14 \
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(FUZZ_CC) \
 	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 	    CFLAGS='-O1 -g' HARDEN= WARN=-Wall fuzzers
 	$(Q)tests/fuzz/run $(BUILD)/fuzz $(SECONDS) $(JOBS) $(TARGETS)
