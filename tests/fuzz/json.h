@@ -73,6 +73,10 @@ peer_parse(const char *s, size_t len, json_t **root, bool *odd)
 	json_error_t e;
 
 	*odd = false;
+	*root = NULL;
+	/* This reader passes over one behind a number or a word. */
+	if (memchr(s, '\0', len) != NULL)
+		return PEER_NO;
 	*root = peer.loadb(s, len, JSON_REJECT_DUPLICATES, &e);
 	if (*root != NULL)
 		return PEER_YES;
