@@ -139,6 +139,7 @@ seclude(struct check *c)
 static bool
 read_request(struct check *c)
 {
+	const char *end;
 	ssize_t n;
 
 	do {
@@ -146,9 +147,11 @@ read_request(struct check *c)
 	} while (n < 0 && errno == EINTR);
 	if (n < 2 || c->request[n - 1] != '\0')
 		return false;
+	end = c->request + n;
 	c->user = c->request;
-	c->token = c->request + strlen(c->user) + 1;
-	return c->token + strlen(c->token) + 1 == c->request + n;
+	c->token = c->user + strlen(c->user) + 1;
+	/* The last NUL may be the user's. */
+	return c->token < end && c->token + strlen(c->token) + 1 == end;
 }
 
 static enum mn_verdict

@@ -93,6 +93,8 @@ class Helper(common.Case):
                         b"ada\0%b\0x" % self.good.encode(),
                         b"ada\0%b\0\0" % self.good.encode(),
                         b"ada\0" + b"x" * 5000 + b"\0",
+                        # It fills the buffer, and there is no token in it.
+                        b"a" * 4095 + b"\0",
                         b"ada\0" + b"x" * 4092):
             self.assertEqual(self.ask(request), (3, "unknown", []))
         self.assertEqual(self.sent(), 0)
