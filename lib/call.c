@@ -381,17 +381,23 @@ void
 mn_call_log(struct monime *m, const char *name, int result, const char *text)
 {
 	const size_t len = strlen(name);
+	size_t n;
 
 	if (!mn_log_wanted(&m->log, loudness(result)))
 		return;
 	if (result == MONIME_OK)
 		text = "success";
-	if (text == NULL)
+	if (text == NULL || *text == '\0')
 		text = monime_strerror(result);
-	/* Some errors begin with the profile's name. */
-	if (strncmp(text, name, len) == 0 && strncmp(text + len, ": ", 2) == 0)
-		text += len + 2;
-	mn_log_write(&m->log, loudness(result), "%s: %s", name, text);
+	for (; *text != '\0'; text += text[n] == '\n' ? n + 1 : n) {
+		/* Some errors begin with the profile's name. */
+		if (strncmp(text, name, len) == 0 &&
+		    strncmp(text + len, ": ", 2) == 0)
+			text += len + 2;
+		n = strcspn(text, "\n");
+		mn_log_write(&m->log, loudness(result), "%s: %.*s", name,
+		    (int)n, text);
+	}
 }
 
 void

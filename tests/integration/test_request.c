@@ -1720,9 +1720,21 @@ test_confirmation_is_tried_again_after_a_503(void **state)
 	monime_close(m);
 }
 
+/* An error of two lines is two lines of the log. */
+static void
+hear_line(void *data, int level, const char *line)
+{
+	int *n = data;
+
+	if (level <= LOG_WARNING && strstr(line, "could not be") != NULL)
+		(*n)++;
+	assert_null(strchr(line, '\\'));
+}
+
 static void
 test_unconfirmed_environment_stops_the_write(void **state)
 {
+	int lines;
 	struct monime_call *call;
 	struct json_object *log;
 	struct monime *m;
@@ -1734,7 +1746,10 @@ test_unconfirmed_environment_stops_the_write(void **state)
 		sandbox_reset(sandbox);
 		sandbox_fault(sandbox, stops[i].fault);
 		m = open_test("timeout = \"500 ms\";");
+		lines = 0;
+		monime_set_log(m, LOG_DEBUG, hear_line, &lines);
 		assert_code(call, post(m, &call), stops[i].code);
+		assert_row((lines == 1) == (stops[i].code == MONIME_ENET));
 		assert_fact(call, "attempts", "0");
 		assert_fact(call, "executed", "no");
 		/* The answer to the question is not the answer to the call. */
