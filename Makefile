@@ -81,7 +81,8 @@ SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 	install-go demo sandbox check check-unit check-integration \
 	check-examples check-cli check-nginx check-pam check-python check-go \
 	check-ffi check-asan check-tsan check-valgrind check-peers \
-	check-static coverage fuzz fuzzers bench lint install clean help FORCE
+	check-static coverage fuzz fuzz-build fuzz-seeds fuzzers bench lint \
+	install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -525,12 +526,18 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJ) $$(FUZZ_BESIDES_$$*)
 
 fuzzers: $(FUZZ_BIN)
 
-fuzz:
+fuzz-build:
 	$(Q)packaging/need build fuzz
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(FUZZ_CC) \
 	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 	    CFLAGS='-O1 -g' HARDEN= WARN=-Wall fuzzers
+
+fuzz: fuzz-build
 	$(Q)tests/fuzz/run $(BUILD)/fuzz $(SECONDS) $(JOBS) $(TARGETS)
+
+## fuzz-seeds       keep what they learned here for those who start afresh
+fuzz-seeds: fuzz-build
+	$(Q)tests/fuzz/run $(BUILD)/fuzz keep $(TARGETS)
 
 ## bench            what the library costs beside libcurl alone; minutes
 bench:
