@@ -138,7 +138,10 @@ take_body(struct request *q)
 		    MN_USAGE;
 	n = strlen(q->data);
 	mn_text_put(&q->body, q->data, n);
-	return q->body.failed ? MN_UNKNOWN : MN_YES;
+	if (!q->body.failed)
+		return MN_YES;
+	mn_output_errors(q->profile, monime_strerror(MONIME_ENOMEM));
+	return MN_UNKNOWN;
 }
 
 /* Opened before anything is sent, and emptied when there is an answer. */

@@ -103,7 +103,8 @@ judge_target(const struct change *c, int at)
 
 	mn_text_add(&file, "%s.token", strchr(c->profile, '/') + 1);
 	if (file.failed) {
-		mn_output_errors(c->profile, "");
+		mn_output_errors(c->profile,
+		    monime_strerror(MONIME_ENOMEM));
 		r = MN_UNKNOWN;
 	} else if (fstatat(at, mn_text_get(&file), &st,
 	    AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode)) {
