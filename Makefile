@@ -81,8 +81,8 @@ SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 	install-go demo sandbox check check-unit check-integration \
 	check-examples check-cli check-nginx check-pam check-python check-go \
 	check-ffi check-asan check-tsan check-valgrind check-peers \
-	check-static coverage fuzz fuzz-build fuzz-seeds fuzzers bench lint \
-	install clean help FORCE
+	check-static coverage fuzz fuzz-build fuzz-seeds fuzzers bench \
+	check-faults lint install clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -368,7 +368,7 @@ check:
 	    host-python go ffi
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
 	    check-examples check-cli check-nginx check-pam check-python \
-	    check-go check-ffi lint
+	    check-go check-ffi check-faults lint
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
@@ -433,7 +433,8 @@ $(PAM_TESTS)/monime-pam-check: private LDFLAGS += -Wl,-rpath,$(abspath $(BUILD))
 $(PAM_TESTS)/monime-pam-check: $(PAM_CHECK_OBJ) $(LOW_OBJ) $(LIBRARY)
 	$(link_pam_check)
 
-$(PAM_TESTS)/login $(PAM_TESTS)/crowd: %: %.o $(PAM_TESTS)/descriptor.o
+$(PAM_TESTS)/login $(PAM_TESTS)/crowd: %: %.o $(PAM_TESTS)/broker.o \
+    $(BUILD)/tests/support/descriptor.o $(BUILD)/tests/support/calls.o
 	$(call say,LD,$@)$(CC) $(SANITIZE) -Wl,--export-dynamic -o $@ $^ \
 	    -lpam -lpthread
 
@@ -448,6 +449,27 @@ check-pam: all pam $(PAM_TESTS_BUILT)
 	    $(if $(VALGRIND),valgrind)
 	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/pam/run $(PAM_SUITE)
 
+# What makes calls fail stands before all libraries that they go to.
+FAULTS	= $(BUILD)/tests/faults
+FAULTS_OBJ = $(FAULTS)/faults.o $(FAULTS)/scenarios.o $(SUPPORT) \
+	  $(BUILD)/tests/support/calls.o $(BUILD)/tests/support/descriptor.o
+
+$(FAULTS)/inject.so: tests/faults/inject.c tests/faults/inject.h Makefile
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(filter-out -fsanitize=%,$(TEST_CFLAGS)) \
+	    -U_FORTIFY_SOURCE -fPIC -shared -Wl,-soname,inject.so -o $@ $<
+
+$(FAULTS)/faults: $(FAULTS_OBJ) $(FAULTS)/inject.so $(LIBRARY)
+	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $(FAULTS_OBJ) \
+	    -Wl,--no-as-needed -L$(FAULTS) -l:inject.so -L$(BUILD) -lmonime \
+	    -Wl,-rpath,$(abspath $(FAULTS)):$(abspath $(BUILD)) \
+	    -lcurl -ljson-c -lsodium -lpthread
+
+## check-faults     what can fail does in turn; MONIME_FAULTS=all: at every point
+check-faults: $(if $(SANITIZE),,all nginx) $(FAULTS)/faults
+	$(Q)packaging/need build check nginx host
+	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' $(PYTHON) tests/faults/run
+
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 # The helper of PAM has no environment: what halts is compiled in.
 check-asan:
@@ -459,7 +481,7 @@ check-asan:
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
 	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration \
 	    check-examples check-cli check-nginx check-pam \
-	    check-python
+	    check-python check-faults
 	@echo 'check-asan: all passed'
 
 ## check-tsan       what has threads under the thread sanitizer

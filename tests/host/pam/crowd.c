@@ -17,7 +17,7 @@
  * that there were not before.
  */
 
-#include "descriptor.h"
+#include "broker.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -26,24 +26,19 @@
  *	pidfds=FD	where descriptors of processes come from
  */
 
-#include "descriptor.h"
+#include "broker.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <poll.h>
 #include <security/pam_appl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -53,8 +48,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "calls.h"
+
 #define OUTPUT	100		/* a descriptor that no test closes */
-#define MARK	0x6d6f6e69	/* where the window begins, and ends */
 #define STATE	65536
 
 extern char **environ;
@@ -110,7 +106,7 @@ static int module = -1;
 void
 login_enter(void)
 {
-	(void)syscall(SYS_getpriority, MARK, 0);
+	calls_mark();
 	window = true;
 }
 
@@ -118,7 +114,7 @@ void
 login_leave(int code)
 {
 	window = false;
-	(void)syscall(SYS_getpriority, MARK, 0);
+	calls_mark();
 	module = code;
 }
 
@@ -293,81 +289,16 @@ differ(const char *one, const char *other, char *out)
 	}
 }
 
-/* Faults in system calls: a second process is asked about each of them. */
-
-static int
-install_filter(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, nr)),
-		/* By this the listener is handed over. */
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_sendmsg, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
-
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	    SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-}
-
-/* These do not return, or what they do cannot be undone by saying no. */
-static bool
-can_fail(int nr)
-{
-	return nr != __NR_exit && nr != __NR_exit_group &&
-	    nr != __NR_rt_sigreturn;
-}
-
-struct tally {
-	unsigned long calls;	/* of the window */
-	int failed;		/* number of the one that did, or -1 */
-	bool by_host;
-};
-
-static void
-supervise(int from, unsigned long at, int number, struct tally *tally)
-{
-	struct seccomp_notif request;
-	struct seccomp_notif_resp answer;
-	struct pollfd fds = { .events = POLLIN };
-	bool open = false;
-	pid_t host = 0;
-
-	fds.fd = receive_descriptor(from);
-	while (fds.fd >= 0 && poll(&fds, 1, -1) >= 0 &&
-	    (fds.revents & POLLIN) != 0) {
-		memset(&request, 0, sizeof(request));
-		if (ioctl(fds.fd, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0)
-			continue;
-		memset(&answer, 0, sizeof(answer));
-		answer.id = request.id;
-		answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-		if (host == 0)
-			host = (pid_t)request.pid;	/* the first is ours */
-		else if (request.data.nr == __NR_getpriority &&
-		    request.data.args[0] == MARK)
-			open = !open;
-		else if (open && can_fail(request.data.nr) &&
-		    ++tally->calls == at) {
-			answer.flags = 0;
-			answer.error = -number;
-			tally->failed = request.data.nr;
-			tally->by_host = (pid_t)request.pid == host;
-		}
-		(void)ioctl(fds.fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-	}
-}
-
 /* A supervisor for this process from here on. */
-static struct tally *
+static struct calls_tally *
 watch_calls(unsigned long at, int number)
 {
-	struct tally *tally = mmap(NULL, sizeof(*tally),
+	struct calls_tally *tally = mmap(NULL, sizeof(*tally),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int ends[2], listener;
+	int ends[2];
 
+	tally->at = at;
+	tally->number = number;
 	tally->failed = -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
 		abort();
@@ -375,20 +306,16 @@ watch_calls(unsigned long at, int number)
 	if (fork() == 0) {
 		if (fork() == 0) {
 			close(ends[0]);
-			supervise(ends[1], at, number, tally);
+			calls_supervise(ends[1], tally);
 		}
 		_exit(0);
 	}
 	wait(NULL);
 	close(ends[1]);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	listener = install_filter();
-	if (listener < 0) {
+	if (calls_watch(ends[0]) != 0) {
 		fprintf(stderr, "seccomp: %m\n");
 		exit(77);
 	}
-	send_descriptor(ends[0], listener);
-	close(listener);
 	close(ends[0]);
 	return tally;
 }
@@ -491,7 +418,7 @@ main(int argc, char **argv)
 	static char before[STATE], after[STATE], changed[2 * STATE];
 	struct settings s = { .rounds = 1 };
 	struct pam_conv conversation = { converse, NULL };
-	struct tally none = { .failed = -1 }, *tally = &none;
+	struct calls_tally none = { .failed = -1 }, *tally = &none;
 	pam_handle_t *pamh;
 	double start, *took;
 	int i, copies = -1, r = -1, set_r = -1;

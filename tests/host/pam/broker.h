@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Descriptors from one process to another, over a socket. */
+/* Descriptors of processes where this one cannot open any. */
 
-#ifndef DESCRIPTOR_H
-#define DESCRIPTOR_H
-
-void send_descriptor(int to, int fd);
-
-/* -1: none came. */
-int receive_descriptor(int from);
+#ifndef BROKER_H
+#define BROKER_H
 
 /*
  * A socket to whoever opens descriptors of processes for us, or -1.  What is
