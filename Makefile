@@ -470,6 +470,23 @@ check-faults: $(if $(SANITIZE),,all nginx) $(FAULTS)/faults
 	$(Q)packaging/need build check nginx host
 	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' $(PYTHON) tests/faults/run
 
+# What is attacked, each linked with what it may see.
+.PHONY: check-attack
+VICTIMS	= $(BUILD)/tests/attack/victim
+COMPARE	= $(BUILD)/tests/attack/compare
+
+$(VICTIMS): %: %.o $(LIBRARY)
+	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $< -L$(BUILD) -lmonime \
+	    -Wl,-rpath,$(abspath $(BUILD)) -lpthread
+
+$(COMPARE): %: %.o $(BUILD)/module/pam/map.o $(LOW_OBJ)
+	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(CLI_LIBS)
+
+## check-attack     hostile servers, bearers and users, each with what came of it
+check-attack: all nginx $(VICTIMS) $(COMPARE)
+	$(Q)packaging/need check nginx host attack
+	$(Q)BUILD=$(BUILD) $(PYTHON) tests/attack/run
+
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 # The helper of PAM has no environment: what halts is compiled in.
 check-asan:
