@@ -473,6 +473,10 @@ check-faults: $(if $(SANITIZE),,all nginx) $(FAULTS)/faults
 # What is attacked, each linked with what it may see.
 .PHONY: check-attack
 VICTIMS	= $(BUILD)/tests/attack/victim
+
+# What is attacked and what is soaked, each linked with what it may see.
+.PHONY: check-attack soak
+VICTIMS	= $(BUILD)/tests/attack/victim $(BUILD)/tests/soak/soak
 COMPARE	= $(BUILD)/tests/attack/compare
 
 $(VICTIMS): %: %.o $(LIBRARY)
@@ -486,6 +490,11 @@ $(COMPARE): %: %.o $(BUILD)/module/pam/map.o $(LOW_OBJ)
 check-attack: all nginx $(VICTIMS) $(COMPARE)
 	$(Q)packaging/need check nginx host attack
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/attack/run
+
+## soak             an hour of everything together; MONIME_SOAK_SECONDS
+soak: lib nginx apache $(VICTIMS)
+	$(Q)packaging/need check nginx apache host
+	$(Q)BUILD=$(BUILD) $(PYTHON) tests/soak/run
 
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 # The helper of PAM has no environment: what halts is compiled in.
