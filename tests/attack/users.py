@@ -10,9 +10,9 @@ import subprocess
 import threading
 import time
 
+import kinds
 import support
 from client import bearer
-from server import Server
 from support import BUILD, PATIENCE
 from table import must, row
 from victim import Victim
@@ -183,7 +183,8 @@ def run(sandbox):
     with open(os.path.join(etc, "test", "gateway.conf"), "a",
               encoding="utf-8") as file:
         file.write(CHECK)
-    server = Server(sandbox, HTTP, etc=etc, level="notice", workers=2)
+    server = kinds.server_of("nginx")(
+        sandbox, HTTP, etc=etc, level="notice", workers=2)
     server.tolerated = r"exited on signal 9\b"
     victim = Victim(etc)
     try:
