@@ -470,10 +470,6 @@ check-faults: $(if $(SANITIZE),,all nginx) $(FAULTS)/faults
 	$(Q)packaging/need build check nginx host
 	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' $(PYTHON) tests/faults/run
 
-# What is attacked, each linked with what it may see.
-.PHONY: check-attack
-VICTIMS	= $(BUILD)/tests/attack/victim
-
 # What is attacked and what is soaked, each linked with what it may see.
 .PHONY: check-attack soak
 VICTIMS	= $(BUILD)/tests/attack/victim $(BUILD)/tests/soak/soak
