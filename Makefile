@@ -115,7 +115,7 @@ $(LIBRARY): $(LIB_OBJ) lib/libmonime.map
 	$(Q)ln -sf $(SONAME) $(BUILD)/libmonime.so
 
 $(COMMAND): $(CLI_OBJ) $(LOW_OBJ) $(LIBRARY)
-	$(call say,LD,$@)$(CC) -pie $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
+	$(call say,LD,$@)$(CC) -fPIE -pie $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
 	    $(LDFLAGS) -o $@ $(CLI_OBJ) $(LOW_OBJ) -L$(BUILD) -lmonime \
 	    $(CLI_LIBS)
 
@@ -124,11 +124,11 @@ NGINX_SRC = /usr/share/nginx/src
 NGINX_MODULE = $(BUILD)/nginx/ngx_http_monime_module.so
 # An nginx that is not instrumented loads a module that is.
 NGINX_CC_OPT = $(CFLAGS) $(HARDEN) -Wextra -Wno-unused-parameter $(SANITIZE)
-NGINX_LD_OPT = -L$(abspath $(BUILD)) -Wl,-z,relro,-z,now $(SANITIZE)
+NGINX_LD_OPT = -L$(abspath $(BUILD)) -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
 nginx: lib
 	$(Q)packaging/need build nginx
-	+$(Q)CC_OPT='$(NGINX_CC_OPT)' LD_OPT='$(NGINX_LD_OPT)' \
+	+$(Q)CC_OPT='$(NGINX_CC_OPT)' LD_OPT='$(NGINX_LD_OPT)' V='$(V)' \
 	    module/nginx/build $(NGINX_SRC) $(BUILD)/nginx
 
 ## install-nginx    the module and its manual; DESTDIR, PREFIX, NGINX_MODULES
@@ -205,7 +205,7 @@ $(BUILD)/module/pam/helper.o: BASE_CFLAGS += \
 
 link_pam = $(call say,LD,$@)$(CC) -shared $(CFLAGS) $(SANITIZE) $(LDHARDEN) \
 	  $(if $(SANITIZE),,-Wl,-z,defs) $(LDFLAGS) -o $@ $(filter %.o,$^) -lpam
-link_pam_check = $(call say,LD,$@)$(CC) -pie $(CFLAGS) $(SANITIZE) \
+link_pam_check = $(call say,LD,$@)$(CC) -fPIE -pie $(CFLAGS) $(SANITIZE) \
 	  $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD) -lmonime \
 	  $(CLI_LIBS)
 
@@ -644,4 +644,5 @@ install-pam: install pam
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(BUILD)/,lib module tests) -name '*.d' \
+    2>/dev/null)
