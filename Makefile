@@ -644,5 +644,7 @@ install-pam: install pam
 clean:
 	rm -rf $(BUILD)
 
+include packaging/packaging.mk
+
 -include $(shell find $(addprefix $(BUILD)/,lib module tests) -name '*.d' \
     2>/dev/null)
