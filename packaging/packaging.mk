@@ -9,6 +9,11 @@ dist:
 	$(Q)packaging/need dist
 	$(Q)packaging/dist $(VERSION) $(BUILD)
 
+## abi              is the library good for programs of the last release?
+abi: lib
+	$(Q)packaging/need abi host
+	$(Q)BUILD=$(BUILD) CC='$(CC)' $(PYTHON) packaging/abi/check
+
 ## deb              the Debian packages of what is committed, in build/deb
 deb:
 	$(Q)packaging/need build nginx pam dist deb

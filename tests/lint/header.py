@@ -41,5 +41,11 @@ check.need(int(number, 16) == major << 16 | minor << 8 | patch,
 news = re.search(r"^(\d+\.\d+\.\d+)\b", read("NEWS"), re.M)
 check.need(news and news[1] == version, "NEWS",
            f"does not begin with {version}")
-check.done(f"{version} in Makefile, header and NEWS")
+for path, pattern in (
+        ("packaging/debian/changelog", r"\Alibmonime \((.*)-[^-]+\) "),
+        ("packaging/rpm/libmonime.spec", r"^Version:\s+(\S+)$")):
+    found = re.search(pattern, read(path), re.M)
+    check.need(found and found[1] == version, path,
+               f"{found and found[1]}, in the Makefile {version}")
+check.done(f"{version} in Makefile, header, NEWS and packages")
 finish()
