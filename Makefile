@@ -603,6 +603,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/man/man3 \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 \
 	    $(DESTDIR)$(PREFIX)/share/doc/monime/profiles \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/systemd \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(INSTALL) -m 0755 $(LIBRARY) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(notdir $(LIBRARY)) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -620,6 +621,8 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/man/man5/
 	$(INSTALL) -m 0644 etc/profiles/*.conf \
 	    $(DESTDIR)$(PREFIX)/share/doc/monime/profiles/
+	$(INSTALL) -m 0644 etc/systemd/* \
+	    $(DESTDIR)$(PREFIX)/share/doc/monime/systemd/
 	$(INSTALL) -m 0644 module/cli/monime.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/monime
 	$(INSTALL) -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/monime
