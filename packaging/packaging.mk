@@ -16,7 +16,7 @@ abi: lib
 
 ## deb              the Debian packages of what is committed, in build/deb
 deb:
-	$(Q)packaging/need build nginx pam dist deb
+	$(Q)packaging/need build nginx apache pam dist deb
 	$(Q)packaging/build-deb $(VERSION) $(BUILD)/deb
 
 ## check-deb        the same in clean chroots, and all that is to hold of them
@@ -26,10 +26,10 @@ check-deb:
 
 ## rpm              the RPM packages of what is committed, in build/rpm
 rpm:
-	$(Q)packaging/need build nginx pam dist rpm
+	$(Q)packaging/need build nginx apache pam dist rpm
 	$(Q)packaging/build-rpm $(VERSION) $(BUILD)/rpm
 
 ## check-rpm        the same, and all that is to hold of them
 check-rpm:
-	$(Q)packaging/need build nginx pam dist rpm check-rpm
+	$(Q)packaging/need build nginx apache pam dist rpm check-rpm
 	$(Q)BUILD=$(BUILD) VERSION=$(VERSION) tests/packages/rpm
