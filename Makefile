@@ -391,7 +391,7 @@ check-cli: all
 ## check-nginx      the module in a real nginx; VALGRIND=1: under valgrind
 check-nginx: nginx
 	$(Q)packaging/need check nginx host $(if $(VALGRIND),valgrind)
-	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/nginx/run
+	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/run nginx
 
 ## check-go         the Go package against the sandbox, under the race detector
 check-go: lib $(UNINSTALLED)

@@ -1,20 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""HUP, QUIT and TERM: under load, with checks on their way, and with profiles
-that have changed.
-
-MONIME_RELOADS (20) is how often nginx is reloaded under load.
-"""
+"""HUP, QUIT and TERM for nginx: see restarted.py."""
 
 import os
-import signal
-import threading
 import unittest
 
 import common
-from client import Client, bearer, request
+import restarted
 from server import Server
-from support import count, profile
 
 HTTP = """
     server {
@@ -32,175 +25,22 @@ HTTP = """
     }
 """
 
-PROFILE = 'provider = "monime"; space = "%s"; base_url = "%s"; check = {' \
-    'probes = 512; probe_rate = 10000; ttl = "10 min"; timeout = "%s"; };'
 
-# What the master may hold more with each reload behind the tenth, in KiB, and
-# once: nginx without the module takes 0.8 itself.
-SLACK, ONCE = 1, 48
+class Reload(restarted.Restarts, common.Case):
+    Server = Server
+    KILLED = "exited on signal 9|open socket #"
+    # nginx without the module takes 0.8 itself.
+    SLACK = 1
 
+    def serve(self, etc, **more):
+        return Server(self.sandbox, HTTP, etc=etc, level="notice", **more)
 
-class Reload(common.Case):
-    def server_with(self, timeout="20 s", **more):
-        self.sandbox.reset()
-        etc = self.sandbox.profiles()
-        self.write_profile(etc, "spc-sandbox", timeout)
-        return self.start(Server(self.sandbox, HTTP, etc=etc, level="notice",
-                                 **more))
+    def unchecked(self, server):
+        server.write(HTTP.replace("monime_profile test/gateway;", "").replace(
+            "monime_check on;", ""))
 
-    def write_profile(self, etc, space, timeout="20 s"):
-        profile(etc, "test/gateway", PROFILE % (
-            space, self.sandbox.origins["monime"], timeout))
-
-    def ask(self, server, token):
-        with server.client() as c:
-            return c.ask("/", bearer(token)).status
-
-    def test_reload_under_load_fails_no_request_and_forgets_nothing(self):
-        server = self.server_with(workers=2)
-        tokens = [(self.sandbox.token(), 200), (self.sandbox.unknown(), 401),
-                  (self.sandbox.tokens["live"], 401), (None, 401)]
-        load = [Caller(server, tokens) for _ in range(2)]
-        for caller in load:
-            self.addCleanup(caller.stop)
-            caller.start()
-        sizes, held = [], holdings(server.process.pid)
-        for _ in range(count("RELOADS", 20)):
-            server.reload()
-            sizes.append(server.rss())
-        for caller in load:
-            caller.stop()
-        wrong = [w for caller in load for w in caller.wrong]
-        self.assertEqual(wrong, [])
-        asked = sum(caller.asked for caller in load)
-        self.assertGreater(asked, 10 * len(sizes))
-        sums = server.status()
-        self.assertEqual(sum(v for k, v in sums.items() if k[0] ==
-                             "monime_verdicts"), asked)
-        # A yes is remembered all the time.
-        self.assertEqual(sums["monime_probes", "test/gateway", "ok"], 1)
-        self.assertEqual(len([r for r in self.sandbox.requests() if r[
-            "target"] != "/"]), 1)
-        # What valgrind and sanitizers note of each block grows by itself.
-        if not os.environ.get("NGINX_WRAP"):
-            self.assertLessEqual(sizes[-1] - sizes[9],
-                                 ONCE + SLACK * len(sizes[10:]), sizes)
-        # The ends of channels to workers that have just left go with them.
-        server.until(lambda: holdings(server.process.pid) == held,
-                     "%r, which was held before" % (held,))
-
-    def test_refusals_and_counters_survive(self):
-        server = self.server_with()
-        bad, good = self.sandbox.unknown(), self.sandbox.token()
-        self.assertEqual([self.ask(server, t) for t in (bad, good)],
-                         [401, 200])
-        before, asked = server.status(), self.sandbox.counts("requests")
-        server.reload()
-        self.assertEqual(server.status(), before)
-        self.assertEqual([self.ask(server, t) for t in (bad, good)],
-                         [401, 200])
-        self.assertEqual(self.sandbox.counts("requests"), asked)
-
-    def test_verdicts_survive_a_worker_that_is_killed(self):
-        server = self.server_with()
-        server.tolerated = "exited on signal 9|open socket #"
-        good = self.sandbox.token()
-        self.assertEqual(self.ask(server, good), 200)
-        asked = self.sandbox.counts("requests")
-        worker = server.workers_now()
-        os.kill(worker[0], signal.SIGKILL)
-        server.until(lambda: server.workers_now() not in ([], worker),
-                     "a new worker")
-        self.assertEqual(self.ask(server, good), 200)
-        self.assertEqual(self.sandbox.counts("requests"), asked)
-
-    # With checks on their way.
-
-    def pending(self, server):
-        """A client that waits for an answer of the API."""
-        self.sandbox.fault({"hold": True, "times": -1})
-        c = server.client()
-        self.addCleanup(c.close)
-        c.send(request("/", bearer(self.sandbox.token())))
-        self.sandbox.wait("held", 1)
-        return c
-
-    def test_pending_check_is_finished_before_the_worker_leaves(self):
-        for how in (signal.SIGHUP, signal.SIGQUIT):
-            with self.subTest(how):
-                server = self.server_with()
-                c = self.pending(server)
-                worker = server.workers_now()[0]
-                server.process.send_signal(how)
-                server.until(lambda: "gracefully shutting down" in
-                             server.log(), "the worker to be told")
-                self.assertTrue(os.path.exists("/proc/%d" % worker))
-                self.sandbox.reset("faults")
-                self.assertEqual(c.read().status, 200)
-                server.until(lambda: "worker process %d exited with code 0" %
-                             worker in server.log(), "the worker to leave")
-
-    def test_check_that_gets_no_answer_holds_a_worker_to_its_deadline(self):
-        server = self.server_with("1 s")
-        c = self.pending(server)
-        server.reload()
-        self.assertEqual(c.read().status, 503)
-
-    def test_term_waits_for_nobody(self):
-        server = self.server_with("10 min")
-        self.pending(server)
-        server.quit(signal.SIGTERM)
-
-    def test_new_worker_waits_for_what_an_old_one_asks(self):
-        server = self.server_with()
-        self.sandbox.fault({"hold": True, "times": -1})
-        token = self.sandbox.token()
-        with server.client() as old:
-            old.send(request("/", bearer(token)))
-            self.sandbox.wait("held", 1)
-            worker = server.workers_now()
-            server.process.send_signal(signal.SIGHUP)
-            server.until(lambda: len(server.workers_now()) == 2,
-                         "a new worker")
-            server.until(lambda: "gracefully shutting down" in server.log(),
-                         "the old one to be told")
-            new = self.client_of_another(server, worker)
-            served = server.served()
-            new.send(request("/", bearer(token)))
-            server.wait_served(served + 1)
-            self.assertEqual(len(self.sandbox.requests()), 1)
-            self.sandbox.reset("faults")
-            self.assertEqual(old.read().status, 200)
-            self.assertEqual(new.read().status, 200)
-            new.close()
-        self.assertEqual(len(self.sandbox.requests()), 2)
-
-    def client_of_another(self, server, workers):
-        found = []
-
-        def look():
-            c = server.client(2)
-            if int(c.ask("/worker").body) in workers:
-                c.close()
-            else:
-                found.append(c)
-            return found
-
-        server.until(look, "a connection with a new worker")
-        return found[0]
-
-    # Profiles that change.
-
-    def test_changed_profile_holds_from_the_reload_on(self):
-        server = self.server_with()
-        one = self.sandbox.token()
-        two = self.sandbox.token(spaces=("spc-two",))
-        self.assertEqual([self.ask(server, t) for t in (one, two)],
-                         [200, 403])
-        self.write_profile(server.etc, "spc-two")
-        server.reload()
-        self.assertEqual([self.ask(server, t) for t in (one, two)],
-                         [403, 200])
+    def checked(self, server):
+        server.write(HTTP)
 
     def test_profile_that_turned_unsafe_keeps_the_running_workers(self):
         server = self.server_with()
@@ -210,7 +50,7 @@ class Reload(common.Case):
         workers = server.workers_now()
         path = os.path.join(server.etc, "test", "gateway.conf")
         os.chmod(path, 0o644)
-        server.process.send_signal(signal.SIGHUP)
+        server.again()
         server.until(lambda: "chmod 0600 " + path in server.log(),
                      "the reason in the log")
         self.assertEqual(server.workers_now(), workers)
@@ -219,55 +59,6 @@ class Reload(common.Case):
         server.reload()
         self.assertNotEqual(server.workers_now(), workers)
         self.assertEqual(self.ask(server, good), 200)
-
-    def test_profile_that_is_no_longer_named_is_closed(self):
-        server = self.server_with()
-        self.assertEqual(self.ask(server, self.sandbox.token()), 200)
-        full = holdings(server.process.pid)[1]
-        server.write(HTTP.replace("monime_profile test/gateway;", "").replace(
-            "monime_check on;", ""))
-        server.reload()
-        self.assertEqual(self.ask(server, "x"), 200)
-        self.assertLess(holdings(server.process.pid)[1], full)
-        server.write(HTTP)
-        server.reload()
-        self.assertEqual(self.ask(server, "x"), 401)
-
-
-def holdings(pid):
-    """Descriptors, and anonymous shared mappings, of a process."""
-    with open("/proc/%d/maps" % pid, encoding="ascii") as file:
-        shared = [line for line in file if "/dev/zero" in line]
-    return len(os.listdir("/proc/%d/fd" % pid)), len(shared)
-
-
-class Caller(threading.Thread):
-    """Asks with each token by turns, until something is wrong, over a fresh
-    connection each time: one that is kept ends with the worker, at whatever
-    moment that is."""
-
-    def __init__(self, server, tokens):
-        super().__init__(daemon=True)
-        self.port, self.tokens = server.port[2], tokens
-        self.asked, self.wrong = 0, []
-        self.ending = threading.Event()
-
-    def run(self):
-        while not (self.ending.is_set() or self.wrong):
-            token, wanted = self.tokens[self.asked % len(self.tokens)]
-            headers = [bearer(token)] if token else []
-            try:
-                with Client(self.port) as c:
-                    answer = c.ask("/", "Connection: close", *headers)
-                if answer.status != wanted:
-                    self.wrong.append(answer)
-            except (OSError, ValueError, IndexError) as error:
-                self.wrong.append(error)
-            self.asked += 1
-
-    def stop(self):
-        self.ending.set()
-        self.join()
 
 
 if __name__ == "__main__":

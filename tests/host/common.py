@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What each test of the nginx module begins with."""
+"""What each test of a server's module begins with."""
 
-import os
 import resource
-import sys
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
-
-from support import Sandbox  # noqa: E402
+from support import Sandbox
 
 
 class Case(unittest.TestCase):
@@ -20,7 +15,7 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        # As many descriptors as may be had, for us and for nginx.
+        # As many descriptors as may be had, for us and for the server.
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         cls.addClassCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,

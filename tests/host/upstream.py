@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Upstreams that keep every byte they get, for what the sandbox does not
-speak: a Unix socket, FastCGI, uwsgi, SCGI."""
+speak: a Unix socket, FastCGI, uwsgi, SCGI, and connections that are kept.
 
+An upstream has the origin's name only where the origin has the usual port.  So
+a test of those runs in a network of its own, where that port is free.
+"""
+
+import fcntl
 import os
 import socket
 import ssl
+import struct
+import sys
 import threading
+
+ALONE = "MONIME_TESTS_ALONE"
+GOOD, WRONG = "127.0.0.1", "127.0.0.2"
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 CGI = b"Status: 200 OK\r\nContent-Type: text/plain\r\n\r\nok\n"
@@ -85,3 +95,67 @@ class Recorder:
                 return
         peer.sendall(self.answer)
         peer.close()
+
+
+class Kept:
+    """An upstream that keeps its connections, and what came on each."""
+
+    def __init__(self, address, certificate):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate,
+                                     certificate.replace(".pem", ".key"))
+        self.listener = socket.create_server((address, 443))
+        self.streams, self.peers = [], []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def hang_up(self):
+        """Every connection dies."""
+        for peer in self.peers:
+            peer.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(peer,),
+                             daemon=True).start()
+
+    def _serve(self, peer):
+        stream = bytearray()
+        try:
+            peer = self.context.wrap_socket(peer, server_side=True)
+            self.streams.append(stream)
+            self.peers.append(peer)
+            while True:
+                more = peer.recv(65536)
+                if not more:
+                    break
+                stream += more
+                if stream.endswith(b"\r\n\r\n"):
+                    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+                                 b"\r\nok\n")
+        except OSError:
+            pass
+        peer.close()
+
+
+def raise_loopback():
+    """SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP: see netdevice(7)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        name, flags = struct.unpack("16sh", fcntl.ioctl(
+            s, 0x8913, struct.pack("16sh", b"lo", 0)))
+        fcntl.ioctl(s, 0x8914, struct.pack("16sh", name, flags | 1))
+
+
+def be_alone():
+    """Run this program in a network namespace, if we may make one."""
+    if os.geteuid() == 0 and ALONE not in os.environ:
+        os.environ[ALONE] = "yes"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, "-B"] +
+                  sys.argv)
