@@ -145,7 +145,7 @@ install-nginx: nginx
 	    $(DESTDIR)$(PREFIX)/share/doc/monime/
 
 ## apache           the module, against the installed httpd
-.PHONY: apache install-apache
+.PHONY: apache install-apache check-apache
 
 APXS	= apxs
 APACHE_MODULE = $(BUILD)/apache/mod_monime.so
@@ -364,11 +364,11 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 
 ## check            install what is missing, build, run every test and lint
 check:
-	$(Q)packaging/need build check lint nginx host pam host-pam \
-	    host-python go ffi
+	$(Q)packaging/need build check lint nginx apache host host-apache pam \
+	    host-pam host-python go ffi
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
-	    check-examples check-cli check-nginx check-pam check-python \
-	    check-go check-ffi check-faults lint
+	    check-examples check-cli check-nginx check-apache check-pam \
+	    check-python check-go check-ffi check-faults lint
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
@@ -392,6 +392,12 @@ check-cli: all
 check-nginx: nginx
 	$(Q)packaging/need check nginx host $(if $(VALGRIND),valgrind)
 	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/run nginx
+
+## check-apache     the module in a real httpd; VALGRIND=1: under valgrind
+check-apache: apache
+	$(Q)packaging/need check apache host host-apache \
+	    $(if $(VALGRIND),valgrind)
+	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' tests/host/run apache
 
 ## check-go         the Go package against the sandbox, under the race detector
 check-go: lib $(UNINSTALLED)
@@ -495,14 +501,14 @@ soak: lib nginx apache $(VICTIMS)
 ## check-asan       the same tests under the address, undefined and leak sanitizers
 # The helper of PAM has no environment: what halts is compiled in.
 check-asan:
-	$(Q)packaging/need build check nginx host pam host-pam \
-	    host-python
+	$(Q)packaging/need build check nginx apache host host-apache pam \
+	    host-pam host-python
 	$(Q)ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
 	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
 	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration \
-	    check-examples check-cli check-nginx check-pam \
+	    check-examples check-cli check-nginx check-apache check-pam \
 	    check-python check-faults
 	@echo 'check-asan: all passed'
 
@@ -510,13 +516,14 @@ check-asan:
 TSAN_TESTS = test_events test_threads test_oauth2 test_bench test_handle \
 	  test_probes test_verdict_life
 check-tsan:
-	$(Q)packaging/need build check pam host-pam
+	$(Q)packaging/need build check apache host host-apache \
+	    pam host-pam
 	$(Q)TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1 \
 	    MONIME_TESTS_SLOW=1 \
 	    $(MAKE) --no-print-directory BUILD=$(BUILD)/tsan \
 	    SANITIZE='-fsanitize=thread -U_FORTIFY_SOURCE' CFLAGS='-O1 -g' \
 	    HARDEN= INTEGRATION='$(TSAN_TESTS)' PAM_SUITE=threads \
-	    check-integration check-pam
+	    check-integration check-apache check-pam
 	@echo 'check-tsan: all passed'
 
 ## check-valgrind   the unit tests under valgrind

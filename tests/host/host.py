@@ -45,14 +45,16 @@ class Host:
     itself, such as the status, and the third speaks plainly."""
 
     NAME = None
-    # The signals by which it begins anew, and ends when all is served.
+    # The signals by which it begins anew, and ends when all is served; and by
+    # which it ends here when no test says otherwise.
     AGAIN, END = signal.SIGHUP, signal.SIGQUIT
+    STOP = signal.SIGQUIT
     # What it says in its log when something went wrong.
     ALARMS = None
     # What may stand on its standard error.
     SAID = r"--\d+-- "
-    # That a worker of it has been told to leave.
-    LEAVING = None
+    # That a worker of it has been told to leave; and what is the module's.
+    LEAVING, OURS = None, "monime: "
 
     def __init__(self, sandbox, etc=None, level=None, workers=1, start=True):
         self.sandbox, self.workers = sandbox, workers
@@ -121,9 +123,8 @@ class Host:
         """The text, with its words replaced."""
         words = dict(more, folder=self.folder, etc=self.etc, ca=self.ca,
                      origins=self.sandbox.origins, ports=self.sandbox.ports)
-        for name in re.findall(r"\{(\w+)(?:\[\w+\])?\}", text):
-            assert name in words, name
-        return re.sub(r"\{(\w+)(?:\[(\w+)\])?\}", lambda m: str(
+        # What follows a per cent sign is Apache's.
+        return re.sub(r"(?<!%)\{([a-z]+)(?:\[(\w+)\])?\}", lambda m: str(
             words[m[1]][m[2]] if m[2] else words[m[1]]), text)
 
     # Starting it.
@@ -147,9 +148,10 @@ class Host:
 
     def start(self, pass_fds=(), **environment):
         with open(self.path("stderr"), "ab") as stderr:
+            # Apache ends with a signal for all of its group.
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=stderr,
-                stderr=stderr, pass_fds=pass_fds,
+                stderr=stderr, pass_fds=pass_fds, process_group=0,
                 env=dict(self.environment(), **environment))
         self.until(lambda: self.process.poll() is not None or self.started(),
                    "its start")
@@ -196,7 +198,7 @@ class Host:
 
     def ours(self):
         """The lines of them that the module wrote."""
-        return [line for line in self.news() if "monime: " in line]
+        return [line for line in self.news() if self.OURS in line]
 
     # Its processes.
 
@@ -236,6 +238,10 @@ class Host:
         """Have it begin anew, without waiting."""
         self.process.send_signal(self.AGAIN)
 
+    def wait_leaving(self):
+        self.until(lambda: re.search(self.LEAVING, self.log()),
+                   "a worker to be told")
+
     def reload(self):
         """The same; back when the former workers have left."""
         old = {}
@@ -255,7 +261,7 @@ class Host:
         """End it; raises Wrong unless all was in order."""
         if self.process is None:
             return
-        self.process.send_signal(how or self.END)
+        self.process.send_signal(how or self.STOP)
         try:
             status = self.process.wait(PATIENCE * 2)
         except subprocess.TimeoutExpired:
@@ -271,6 +277,11 @@ class Host:
                       self.tolerated and re.search(self.tolerated, line))]
         if alarms:
             raise self.wrong("\n".join(alarms[:20]))
+        leaks = [line for line in self.log().splitlines() if self.OURS in line
+                 and support.CANARY in re.split(", client: |, referer: ",
+                                                line)[0]]
+        if leaks:
+            raise self.wrong("secrets in the log:\n" + "\n".join(leaks[:20]))
         # A sanitizer and valgrind speak there; the server, too, of what it
         # reads, and valgrind of system calls that it does not know.
         said = [line for line in self.log("stderr").splitlines()

@@ -15,6 +15,11 @@ class Presents:
     logs "PATH STATUS VERDICT" of the last one that an internal redirect led
     to."""
 
+    # After a redirect to another profile, to another check, to an error page,
+    # and without a check.
+    LOGGED = ["/named 403 forbidden", "/page2 200 accepted",
+              "/401.html 401 denied", "/page 200 -"]
+
     @classmethod
     def folder(cls):
         etc = cls.sandbox.profiles()
@@ -252,9 +257,7 @@ class Presents:
         self.ask("/open")
         # An answer is logged when it has been sent: the next one is later.
         self.server.until(lambda: self.server.log("access.log").splitlines()[
-            -4:] == ["/named 403 forbidden", "/page2 200 accepted",
-                     "/401.html 401 denied", "/page 200 -"],
-            "the verdicts in the log")
+            -4:] == self.LOGGED, "the verdicts in the log")
 
     def test_deny_is_asked_before_a_token_is(self):
         for headers in ((), (bearer(self.sandbox.unknown()),),

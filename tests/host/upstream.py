@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Upstreams that keep every byte they get, for what the sandbox does not
-speak: a Unix socket, FastCGI, uwsgi, SCGI, and connections that are kept.
+speak: a Unix socket, FastCGI, uwsgi, SCGI, AJP, the tunnel of a proxy, and
+that are kept.
 
 An upstream has the origin's name only where the origin has the usual port.  So
-a test of those runs in a network of its own, where that port is free.
+a test of those runs in a network of its own, where that port is free, and where
+it can say which addresses the name has.
 """
 
 import fcntl
@@ -11,6 +13,7 @@ import os
 import socket
 import ssl
 import struct
+import subprocess
 import sys
 import threading
 
@@ -34,6 +37,9 @@ KINDS = {
     "uwsgi": (lambda d: len(d) >= 4 and
               len(d) >= 4 + int.from_bytes(d[1:3], "little"), CGI),
     "scgi": (lambda d: d.endswith(b","), CGI),
+    # The end of an answer that never began.
+    "ajp": (lambda d: len(d) >= 4 and
+            len(d) >= 4 + int.from_bytes(d[2:4], "big"), b"AB\0\2\5\0"),
 }
 
 
@@ -62,7 +68,8 @@ class Recorder:
 
     def take(self):
         """All that has come since the last time."""
-        taken, self.data = bytes(self.data), bytearray()
+        taken = bytes(self.data)
+        del self.data[:len(taken)]
         return taken
 
     def stop(self):
@@ -85,7 +92,12 @@ class Recorder:
 
     def _one(self, peer):
         if self.context is not None:
-            peer = self.context.wrap_socket(peer, server_side=True)
+            with self.context.wrap_socket(peer, server_side=True) as secure:
+                self._answer(secure)
+        else:
+            self._answer(peer)
+
+    def _answer(self, peer):
         got = b""
         while not self.complete(got):
             more = peer.recv(65536)
@@ -94,7 +106,48 @@ class Recorder:
             if not more:
                 return
         peer.sendall(self.answer)
-        peer.close()
+
+
+class Tunnel(Recorder):
+    """A proxy that lets CONNECT through to this machine."""
+
+    def __init__(self):
+        super().__init__("http")
+
+    def _one(self, peer):
+        head = b""
+        while not self.complete(head):
+            more = peer.recv(1)
+            if not more:
+                return
+            head += more
+        self.data += head
+        method, target, _ = head.split(b" ", 2)
+        if method != b"CONNECT":
+            return
+        with socket.create_connection((
+                "127.0.0.1", int(target.rpartition(b":")[2]))) as beyond:
+            peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=self._copy, args=(beyond, peer),
+                                    daemon=True)
+            back.start()
+            self._copy(peer, beyond, self.data)
+            back.join()
+
+    @staticmethod
+    def _copy(source, target, record=None):
+        try:
+            while more := source.recv(65536):
+                if record is not None:
+                    record += more
+                target.sendall(more)
+        except OSError:
+            pass  # the other direction has ended
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # and has said so
 
 
 class Kept:
@@ -153,9 +206,18 @@ def raise_loopback():
         fcntl.ioctl(s, 0x8914, struct.pack("16sh", name, flags | 1))
 
 
+def name_is_at(addresses, folder):
+    """Let "localhost" have these addresses, in this order."""
+    path = os.path.join(folder, "hosts")
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines("%s localhost\n" % a for a in addresses)
+    subprocess.run(("mount", "--bind", path, "/etc/hosts"), check=True)
+
+
 def be_alone():
-    """Run this program in a network namespace, if we may make one."""
+    """Run this program in namespaces of its own, if we may make them."""
     if os.geteuid() == 0 and ALONE not in os.environ:
         os.environ[ALONE] = "yes"
-        os.execvp("unshare", ["unshare", "--net", sys.executable, "-B"] +
+        os.execvp("unshare", ["unshare", "--net", "--mount",
+                               sys.executable, "-B"] +
                   sys.argv)

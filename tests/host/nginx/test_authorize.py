@@ -260,13 +260,9 @@ class Authorize(authorized.Authorizes, common.Case):
     @classmethod
     def block(cls, row):
         """A server for each row, chosen by its Host."""
-        location = row.location.replace("@sockets@", cls.sockets)
-        for name, recorder in cls.recorders.items():
-            location = location.replace("@%s@" % name, str(
-                getattr(recorder, "port", "")))
         return "%s server { {tls} server_name row%d; " \
             "access_log {folder}/access.log all; %s }\n" % (
-            row.main or "", ROWS.index(row), location)
+            row.main or "", ROWS.index(row), cls.located(row))
 
     def test_own_credential_goes_where_it_may_and_nowhere_else(self):
         self.sandbox.reset()
@@ -371,6 +367,7 @@ REQUESTS = """
 
 class Requests(authorized.Requests, common.Case):
     BODIES = ("/v1/payouts/x", "/v1/payouts/straight")
+    FORWARDED = authorized.Requests.FORWARDED + (("/kept/named/", 0),)
 
     def serve(self, etc):
         return Server(self.sandbox, REQUESTS, etc=etc, level="info")

@@ -8,6 +8,7 @@ import common
 import rejoined
 import upstream
 from server import Server
+from upstream import GOOD, WRONG
 
 HTTP = """
     proxy_ssl_trusted_certificate {ca};
@@ -43,6 +44,21 @@ class KeptConnections(rejoined.Rejoins, common.Case):
             "server %s:443;" % a for a in addresses), etc=self.etc,
             level="info"))
         return server
+
+    def test_next_upstream_gets_what_the_wrong_one_did_not(self):
+        server = self.serve(WRONG, GOOD)
+        server.tolerated = "SSL_do_handshake|upstream SSL certificate"
+        self.assertEqual(self.ask(server, "/v1/x"), 200)
+        self.assertEqual(sum(self.sent(WRONG)), 0)
+        self.assertEqual(sum(self.sent(GOOD)), 1)
+
+    def test_next_upstream_after_a_kept_wrong_one(self):
+        server = self.serve(WRONG, GOOD)
+        for _ in range(4):
+            self.assertEqual(self.ask(server, "/careless"), 200)
+        for _ in range(4):
+            self.ask(server, "/v1/x")
+        self.assertEqual(sum(self.sent(WRONG)), 0)
 
 
 if __name__ == "__main__":

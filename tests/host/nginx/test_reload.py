@@ -3,6 +3,7 @@
 """HUP, QUIT and TERM for nginx: see restarted.py."""
 
 import os
+import signal
 import unittest
 
 import common
@@ -59,6 +60,11 @@ class Reload(restarted.Restarts, common.Case):
         server.reload()
         self.assertNotEqual(server.workers_now(), workers)
         self.assertEqual(self.ask(server, good), 200)
+
+    def test_term_waits_for_nobody(self):
+        server = self.server_with("10 min")
+        self.pending(server)
+        server.quit(signal.SIGTERM)
 
 
 if __name__ == "__main__":
