@@ -592,8 +592,8 @@ fuzz-seeds: fuzz-build
 
 ## bench            what the library costs beside libcurl alone; minutes
 bench:
-	$(Q)packaging/need build nginx bench go
-	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN) $(BENCH_GO) nginx
+	$(Q)packaging/need build nginx apache host-apache bench go
+	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN) $(BENCH_GO) nginx apache
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/bench/run
 
 ## lint             manual, header, exports and tables agree; layers; style

@@ -58,21 +58,23 @@ check = {
 };
 """
 
-# A token that nobody has presented before, with every request; places that
-# are more than one take turns.
-NEW_TOKENS = """\
-local n, first, places
+# Another token with every request: so many there are, and then the first one
+# again.  Places that are more than one take turns.
+OTHER_TOKENS = """\
+local n, first, limit, places
 function init(arguments)
 	first = arguments[1]
+	limit = tonumber(arguments[2])
 	places = arguments
 	n = 0
 end
 function request()
-	n = n + 1
-	wrk.headers["Authorization"] = "Bearer mon_test_new-" .. first .. n
-	return wrk.format(nil, "/" .. places[2 + n % (#places - 1)] .. "/file")
+	n = n % limit + 1
+	wrk.headers["Authorization"] = "Bearer mon_test_" .. first .. n
+	return wrk.format(nil, "/" .. places[3 + n % (#places - 2)] .. "/file")
 end
 """
+KNOWN = "known-"
 
 # No profile may ask more than 5 000 times a second for tokens that are new.
 ASKED = ("asked-0", "asked-1", "asked-2", "asked-3")
@@ -148,19 +150,21 @@ class Wrk:
     runs = 0
 
     def __init__(self, gateway, names, seconds=1, connections=CONNECTIONS,
-                 new=False):
+                 new=False, known=0, credential="Bearer " + TOKEN):
+        """Tokens that are new, or so many that are known, or the one."""
         Wrk.runs += 1
         self.url = gateway.url(names[0])
         command = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds,
                    "--timeout", "10s"]
-        if new:
-            script = os.path.join(WORK, "new-tokens.lua")
+        if new or known:
+            script = os.path.join(WORK, "other-tokens.lua")
             if not os.path.exists(script):
-                places.write(script, NEW_TOKENS)
-            command += ["-s", script, self.url, "--",
-                        "%d-%d-" % (os.getpid(), Wrk.runs), *names]
+                places.write(script, OTHER_TOKENS)
+            command += ["-s", script, self.url, "--", *(
+                (KNOWN, str(known)) if known else
+                ("new-%d-%d-" % (os.getpid(), Wrk.runs), "1e15")), *names]
         else:
-            command += ["-H", "Authorization: Bearer " + TOKEN, self.url]
+            command += ["-H", "Authorization: " + credential, self.url]
         self.process = subprocess.Popen(
             command, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -187,8 +191,8 @@ class Wrk:
         self.process.communicate()
 
 
-def rate(gateway, *names, new=False):
-    return Wrk(gateway, names, new=new).all_served().rate
+def rate(gateway, *names, **more):
+    return Wrk(gateway, names, **more).all_served().rate
 
 
 def in_turns(n, first, second):
@@ -216,13 +220,17 @@ def per_second(values):
     return "%.0f requests a second" % statistics.median(values)
 
 
-def against_plain(gateway, place, n):
-    first = client(gateway, place)
+def let_in(gateway, place, token=TOKEN):
+    """Ask once: it is remembered from then on."""
+    first = client(gateway, place, token)
     if first.ask() != 200:
         raise SystemExit("%s: refused\n%s" % (place, gateway.log()))
     first.close()
-    pairs = in_turns(n, lambda: rate(gateway, place),
-                     lambda: rate(gateway, "plain"))
+
+
+def against_plain(gateway, place, n, **more):
+    pairs = in_turns(n, lambda: rate(gateway, place, **more),
+                     lambda: rate(gateway, "plain", **more))
     note("%s: %s; plain: %s" % (place, per_second([a for a, _ in pairs]),
                                 per_second([b for _, b in pairs])))
     return [a / b for a, b in pairs]
@@ -232,6 +240,8 @@ def remembered():
     folder = fresh_folder()
     write_etc(folder, remembered=(ORIGIN, "space", "1h"))
     with start_gateway(folder, ["remembered"], rivals=True) as gateway:
+        for place in ("plain", "remembered", *(p for p, _ in REMEMBERED)):
+            let_in(gateway, place)
         figure("nginx: two plain locations, for comparison", "ratio", "",
                against_plain(gateway, "plain", rounds(4)))
         figure("nginx: remembered check, to a plain location",
@@ -272,9 +282,9 @@ def asked():
 class Client:
     """One kept connection."""
 
-    def __init__(self, connected, place):
+    def __init__(self, connected, place, token=TOKEN):
         self.socket = connected
-        self.request = request_of(place, TOKEN)
+        self.request = request_of(place, token)
 
     def ask(self):
         self.socket.sendall(self.request)
@@ -290,10 +300,10 @@ class Client:
         self.socket.close()
 
 
-def client(gateway, place):
+def client(gateway, place, token=TOKEN):
     connected = socket.create_connection(("127.0.0.1", gateway.port))
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Client(connected, place)
+    return Client(connected, place, token)
 
 
 def client_of_file(path, place):
