@@ -341,8 +341,8 @@ class Flood:
         if not os.path.exists(script):
             write_file(script, MADE_UP, 0o644)
         self.process = subprocess.Popen(
-            ("nice", "wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % seconds, "-s",
-             script, "http://127.0.0.1:%d/" % server.port[2], "--",
+            ("nice", "wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % seconds,
+             "-s", script, "http://127.0.0.1:%d/" % server.port[2], "--",
              str(pause), SEED), text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=lambda: os.sched_setaffinity(0, ELSEWHERE))
@@ -390,7 +390,8 @@ def flood(server, sandbox, good):
     held, began = 0, time.monotonic()
     os.sched_setaffinity(server.workers_now()[0], HERE)
     for pause in (4, 1, 0):
-        pairs = [pair(server, good, pause) for _ in range(count("ATTACK_PAIRS", 3))]
+        pairs = [pair(server, good, pause)
+                 for _ in range(count("ATTACK_PAIRS", 3))]
         tried, let_in = (sum(p[3][i] for p in pairs) for i in (0, 1))
         must(let_in == 0, "made-up tokens", "%d were let in" % let_in)
         ratio = statistics.median(p[1] / p[0] for p in pairs)

@@ -13,7 +13,10 @@ import time
 from client import Client, bearer, request
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
-PACE = 0.002  # s
+
+# Seconds after each question of a client, and after each payment, which the
+# sandbox keeps.
+PACE, PAY_PACE = 0.002, 0.1
 
 # What one profile lets nobody but its own bearers do.
 PATHS = ("/one", "/two")
@@ -119,5 +122,5 @@ class Crowd:
         elif answer.status == 400:
             self.wrong("ours", "a payment: %r" % answer)
         self.seen["writes-" + self.payments[identity]] += 1
-        time.sleep(PACE * 10)
+        time.sleep(PAY_PACE)
         return answer

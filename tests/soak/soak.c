@@ -38,6 +38,7 @@
 #define RECENT		24	/* slots from which half of the tokens come */
 #define BURST		100	/* checks between two pauses of a thread */
 #define PAUSE_MS	20
+#define PAY_MS		200	/* between two writes of a thread: each is kept */
 #define FLIGHTS		16	/* calls that a loop has pending */
 #define TTL_NS		2000000000ull	/* check.ttl of the profiles */
 
@@ -103,9 +104,9 @@ count(enum counter which)
 }
 
 static void
-rest(void)
+rest(long ms)
 {
-	struct timespec ts = { 0, PAUSE_MS * 1000000 };
+	struct timespec ts = { 0, ms * 1000000 };
 
 	(void)nanosleep(&ts, NULL);
 }
@@ -198,7 +199,7 @@ check_run(void *arg)
 		judge(&q, call);
 		monime_call_free(call);
 		if (i % BURST == 0)
-			rest();
+			rest(PAUSE_MS);
 	}
 	return NULL;
 }
@@ -317,7 +318,7 @@ pay_run(void *arg)
 	(void)arg;
 	for (i = 0; !stopping; i++) {
 		pay_blocking(i);
-		rest();
+		rest(PAY_MS);
 	}
 	return NULL;
 }
@@ -335,31 +336,37 @@ flight_handle(const struct flight *f)
 	return f->kind == CHECKING ? check_handle[f->q.profile] : pay;
 }
 
+/* What a loop has done so far. */
+struct loop {
+	unsigned int seed;
+	unsigned int number;
+	unsigned int payments;
+	uint64_t pay_at;
+	struct flight flight[FLIGHTS];
+};
+
 static int
-flight_start(struct flight *f, unsigned int number, unsigned int *seed,
-    struct monime_call **call)
+flight_start(struct loop *l, struct flight *f, struct monime_call **call)
 {
 	static const char accounts[] = "/v1/financial-accounts?limit=1";
 
-	switch (number % 128) {
-	case 0:
+	if (now_ns() >= l->pay_at) {
+		l->pay_at = now_ns() + PAY_MS * 1000000ull;
 		f->kind = PAYING_NOW;
-		payment_new(&f->p, number / 128);
+		payment_new(&f->p, l->payments++);
 		return monime_request_start(pay, payment_method(&f->p),
 		    payment_path(&f->p), f->p.headers, f->p.body,
 		    strlen(f->p.body), f, call);
-	case 32:
-	case 64:
-	case 96:
+	}
+	if (l->number++ % 32 == 0) {
 		f->kind = READING;
 		return monime_request_start(pay, "GET", accounts, NULL, NULL,
 		    0, f, call);
-	default:
-		f->kind = CHECKING;
-		question_new(&f->q, seed);
-		return monime_check_token_start(flight_handle(f),
-		    f->q.slot->token, strlen(f->q.slot->token), f, call);
 	}
+	f->kind = CHECKING;
+	question_new(&f->q, &l->seed);
+	return monime_check_token_start(flight_handle(f), f->q.slot->token,
+	    strlen(f->q.slot->token), f, call);
 }
 
 static void
@@ -409,22 +416,20 @@ loop_run(void *arg)
 		{ .fd = monime_fd(check_handle[1]), .events = POLLIN },
 		{ .fd = monime_fd(pay), .events = POLLIN }
 	};
-	unsigned int seed = (unsigned int)(uintptr_t)arg;
-	struct flight flight[FLIGHTS] = { { .kind = FREE } };
+	struct loop l = { .seed = (unsigned int)(uintptr_t)arg };
 	struct monime_call *call;
-	unsigned int number = 0;
 	int pending = 0;
 	size_t i;
 
 	while (pending > 0 || !stopping) {
 		for (i = 0; i < FLIGHTS && !stopping; i++) {
-			if (flight[i].kind != FREE)
+			if (l.flight[i].kind != FREE)
 				continue;
-			if (flight_start(&flight[i], number++, &seed, &call) ==
+			if (flight_start(&l, &l.flight[i], &call) ==
 			    MONIME_EPENDING)
 				pending++;
 			else
-				flight_end(&flight[i], call);
+				flight_end(&l.flight[i], call);
 		}
 		/* The pause is for what the table answers at once. */
 		if (poll(fds, ROWS(fds), pending == FLIGHTS || stopping ?
