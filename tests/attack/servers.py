@@ -46,7 +46,7 @@ def attack(victim, name, profile_name, sandbox):
         ("request", profile_name, "GET", "/v1/payouts"),
         ("request", profile_name, "POST", "/v1/payouts"),
         ("request", profile_name, "PATCH", "/v1/payouts/pot-1"))
-    longest = 0
+    longest = answers = 0
     for question in questions:
         code, ms, *_ = victim.ask(*question)
         what = "%s: %s after %s ms" % (" ".join(question[::2]), code, ms)
@@ -57,20 +57,20 @@ def attack(victim, name, profile_name, sandbox):
         limit = CHECK_MS if question[0] == "check" else REQUEST_MS
         must(int(ms) <= limit + SLACK_MS, name, what)
         longest = max(longest, int(ms))
+        answers += lied
     grown = victim.memory() - before
     must(grown <= MEMORY_KIB, name, "%d KiB more" % grown)
-    row(name, len(questions), "unknown; %d ms at most, %+d KiB" % (
-        longest, grown))
+    row(name, len(questions), "%s; %d ms at most, %+d KiB" % (
+        "no verdict; %d answers like others" % answers if answers else
+        "unknown", longest, grown))
 
 
 # Answers that are well formed: a server may say so, and only a verdict needs
 # more than that.
 PLAUSIBLE = {
-    "a yes that is packed", "a thousand encodings",
-    "trailers with another status", "gzip, not asked for",
-    "gzip of gzip, not asked for", "deflate, not asked for",
-    "raw deflate, not asked for", "gzip as transfer coding",
-    "gzip as transfer coding alone", "NUL in every header",
+    "gzip, not asked for", "gzip of gzip, not asked for",
+    "deflate, not asked for", "raw deflate, not asked for",
+    "a thousand encodings", "a yes that is packed", "gzip as transfer coding",
 }
 
 
