@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -79,7 +80,7 @@ static uint64_t *counter;	/* shared by all processes */
 static int record;
 static struct monime *check_handle[ROWS(checked)];
 static struct monime *pay;
-static volatile sig_atomic_t stopping;
+static atomic_int stopping;
 
 static void
 on_term(int number)
