@@ -39,7 +39,7 @@
 #define RECENT		24	/* slots from which half of the tokens come */
 #define BURST		100	/* checks between two pauses of a thread */
 #define PAUSE_MS	20
-#define PAY_MS		200	/* between two writes of a thread: each is kept */
+#define PAY_MS		200	/* between two writes: the sandbox keeps each */
 #define FLIGHTS		16	/* calls that a loop has pending */
 #define TTL_NS		2000000000ull	/* check.ttl of the profiles */
 
