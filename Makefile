@@ -365,10 +365,11 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 ## check            install what is missing, build, run every test and lint
 check:
 	$(Q)packaging/need build check lint nginx apache host host-apache pam \
-	    host-pam host-python go ffi
+	    host-pam host-python go ffi abi
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
 	    check-examples check-cli check-nginx check-apache check-pam \
-	    check-python check-go check-ffi check-faults lint
+	    check-python check-go check-ffi check-faults abi lint
+	$(Q)BUILD=$(BUILD) $(PYTHON) tests/failures.py
 	@echo 'check: all passed'
 
 ## check-unit       the rules, file by file
