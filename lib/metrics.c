@@ -249,6 +249,9 @@ mn_metrics_end(struct monime_call *call)
 		observe(call, MN_TIME_REQUESTS);
 		break;
 	case MN_VERB_AUTHORIZE:
+		/* A host that reads its configuration names no request. */
+		if (call->result == MONIME_EINVAL)
+			break;
 		mn_metrics_count(m, MN_COUNT_AUTHORIZATIONS, call->result, 0);
 		break;
 	case MN_VERB_PROBE:	/* by mn_metrics_probe() */

@@ -173,8 +173,8 @@ static int refuse_smuggled(request_rec *r)
 }
 
 /*
- * What the directive lacks, or NULL.  The profile's terms are asked for with a
- * request that none authorizes: nothing is sent.
+ * What the directive lacks, or NULL.  The profile's terms are asked for without
+ * a request: nothing is sent, and nothing is counted.
  */
 const char *mod_monime_authorize_lacks(const mod_monime_dir_conf *conf)
 {
@@ -185,7 +185,8 @@ const char *mod_monime_authorize_lacks(const mod_monime_dir_conf *conf)
         return NULL;
     }
 
-    if (monime_authorize(conf->profile->handle, "", "", &call) == MONIME_OK) {
+    if (monime_authorize(conf->profile->handle, NULL, NULL, &call)
+        == MONIME_OK) {
         monime_call_free(call);
         return "a profile that does not authorize everything";
     }

@@ -1007,8 +1007,8 @@ ngx_http_monime_credential_variable(ngx_http_request_t *r,
 
 
 /*
- * What the directive lacks, or NULL.  The profile's terms are asked for with a
- * request that none authorizes: nothing is sent.
+ * What the directive lacks, or NULL.  The profile's terms are asked for without
+ * a request: nothing is sent, and nothing is counted.
  */
 
 char *
@@ -1026,7 +1026,9 @@ ngx_http_monime_authorize_lacks(ngx_http_monime_loc_conf_t *conf)
         return "\"monime_check on\", or to be \"public\",";
     }
 
-    if (monime_authorize(conf->profile->handle, "", "", &call) == MONIME_OK) {
+    if (monime_authorize(conf->profile->handle, NULL, NULL, &call)
+        == MONIME_OK)
+    {
         monime_call_free(call);
         return "a profile that does not authorize everything";
     }

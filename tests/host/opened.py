@@ -146,6 +146,16 @@ class Opens:
                 self.assert_taken(self.server_with(
                     self.INSIDE % directives, etc))
 
+    def test_what_a_profile_is_good_for_is_asked_without_counting(self):
+        server = self.start(self.Server(
+            self.sandbox, self.INSIDE % self.ALLOWED[0],
+            etc=self.etc_with_profiles()))
+        server.reload()
+        self.assertEqual({key[2:]: count for key, count
+                          in server.status().items() if key[:2] == (
+                              "monime_authorizations", "test/bounded")},
+                         {("ok",): 0})
+
     def test_relative_folder_is_refused(self):
         server = self.server_with(self.CHECKED)
         with open(server.conf, encoding="ascii") as file:

@@ -197,12 +197,17 @@ test_other_verbs_are_counted(void **state)
 	assert_code(call, monime_authorize(m, "POST", url, &call),
 	    MONIME_EPOLICY);
 	monime_call_free(call);
+	assert_code(call, monime_authorize(m, NULL, NULL, &call),
+	    MONIME_EINVAL);
+	assert_fact(call, "allow", "yes");
+	monime_call_free(call);
 	assert_code(NULL, monime_verify_webhook(m, "t=1,v1=x", 8, "{}", 2),
 	    MONIME_EDENIED);
 	read_back(&m, 1, "openmetrics");
 	assert_sample("monime_credential_checks_total", RESULT("ok"), 1);
 	assert_sample("monime_authorizations_total", RESULT("ok"), 1);
 	assert_sample("monime_authorizations_total", RESULT("policy"), 1);
+	assert_sample("monime_authorizations_total", RESULT("inval"), -1);
 	assert_sample("monime_webhooks_total", RESULT("denied"), 1);
 	assert_sample("monime_api_version_deprecated", "", 1);
 	assert_sample("monime_profile_usable", "", 1);
