@@ -709,7 +709,8 @@ static int check_places(server_rec *s)
         wrong = mod_monime_authorize_lacks(conf[i]);
         if (wrong != NULL) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_EMERG, 0, s,
-                         "\"MonimeAuthorize\" needs %s in %s:%d", wrong,
+                         "%s: the profile needs %s, for \"MonimeAuthorize\" in "
+                         "%s:%d", conf[i]->profile->name, wrong,
                          conf[i]->authorize_place.file,
                          conf[i]->authorize_place.line);
             rv = HTTP_INTERNAL_SERVER_ERROR;

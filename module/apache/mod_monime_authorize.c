@@ -173,7 +173,7 @@ static int refuse_smuggled(request_rec *r)
 }
 
 /*
- * What the directive lacks, or NULL.  The profile's terms are asked for without
+ * What the profile lacks, or NULL.  The profile's terms are asked for without
  * a request: nothing is sent, and nothing is counted.
  */
 const char *mod_monime_authorize_lacks(const mod_monime_dir_conf *conf)
@@ -188,19 +188,19 @@ const char *mod_monime_authorize_lacks(const mod_monime_dir_conf *conf)
     if (monime_authorize(conf->profile->handle, NULL, NULL, &call)
         == MONIME_OK) {
         monime_call_free(call);
-        return "a profile that does not authorize everything";
+        return "not to authorize everything";
     }
 
     accept = monime_call_get(call, "accept");
     allow = monime_call_get(call, "allow");
 
     if (allow == NULL || strcmp(allow, "yes") != 0) {
-        wrong = "allow.methods and allow.paths in its profile,";
+        wrong = "allow.methods and allow.paths";
     }
     else if (conf->authorize == MOD_MONIME_AUTHORIZE_ON
              && (accept == NULL || strcmp(accept, "any") == 0)) {
-        wrong = "check.accept = \"space\" or \"path\" in its profile, since "
-                "with \"any\" a token may be anybody's,";
+        wrong = "check.accept = \"space\" or \"path\", since with \"any\" a "
+                "token may be anybody's";
     }
 
     monime_call_free(call);
