@@ -157,13 +157,20 @@ read_request(struct check *c)
 static enum mn_verdict
 ask(struct check *c, struct monime *m)
 {
+	static const char *const words[MN_VERDICTS] = {
+		[MN_VERDICT_UNKNOWN] = "not let in: nobody knows whether the "
+		    "token is good",
+		[MN_VERDICT_DENIED] = "denied",
+		[MN_VERDICT_CONFIGURATION] = "not let in: a fault of ours",
+		[MN_VERDICT_ACCEPTED] = "accepted",
+	};
 	enum mn_verdict verdict;
 
 	/* The library's own line, in the log already, has the reason. */
 	verdict = verdict_of(monime_check_token(m, c->token, strlen(c->token),
 	    NULL));
 	tell(c, verdict == MN_VERDICT_ACCEPTED ? LOG_DEBUG : LOG_NOTICE,
-	    "%s: %s", c->user, mn_answers[verdict].word);
+	    "%s: %s", c->user, words[verdict]);
 	return verdict;
 }
 

@@ -64,7 +64,8 @@ class Table(common.Case):
         self.assertRegex(lines[0], row.log)
         self.assertTrue(lines[0].startswith(row.profile + ": "), lines)
         self.assertEqual(lines[1:], ["ada: " + (
-            "denied" if result.code == common.DENIED else "unknown")])
+            "denied" if result.code == common.DENIED else
+            "not let in: nobody knows whether the token is good")])
         self.assertNotIn(token, "".join(lines))
 
 
