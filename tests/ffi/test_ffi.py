@@ -60,20 +60,13 @@ class Examples(unittest.TestCase):
     def setUp(self):
         self.sandbox.reset("log", "effects", "faults", "settings")
 
-    def token(self, row):
-        if row.token == "good":
-            return self.sandbox.token()
-        if row.token == "unknown":
-            return self.sandbox.unknown()
-        return self.sandbox.tokens.get(row.token, row.token)
-
     def test_every_behaviour_has_its_code_and_status(self):
         programs = {name: Program(self.etc, name) for name in self.profiles}
         for row in BEHAVIOURS:
             with self.subTest(row.name):
                 self.sandbox.reset("log", "faults", "settings")
                 self.sandbox.close_idle()
-                token = self.token(row)
+                token = row.present(self.sandbox)
                 self.sandbox.settings(**row.settings)
                 self.sandbox.fault(*row.faults)
                 code, status, source = programs[row.profile].ask(token)

@@ -213,6 +213,15 @@ class Authorizes:
     def settle(self):
         """When a request has been answered, all that it began has ended."""
 
+    def test_then_no_log_and_no_cache_has_it(self):
+        # After the table of rows, by its name.
+        self.tell_logs(self.server.log())
+        log = self.server.log("access.log")
+        self.assertGreater(len(log.splitlines()), len(self.rows) / 2)
+        self.assertNotIn(CANARY, log)
+        self.assertNotIn("<spc-sandbox>", log)
+        self.assert_cache_without_it(self.server.path("cache"))
+
     def tell_logs(self, log):
         """None of our lines has a token, and none at all the host's; how many
         of the server's own have a bearer's is told."""

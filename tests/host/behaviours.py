@@ -24,8 +24,16 @@ from collections import namedtuple
 
 YES = '{"status":{"isAuthenticated":true,"environment":"test"}}'
 
-Behaviour = namedtuple("Behaviour", "name token faults settings result asked "
-                       "after log profile")
+
+class Behaviour(namedtuple("Behaviour", "name token faults settings result "
+                           "asked after log profile")):
+    def present(self, sandbox):
+        """A token of that kind, which nobody has presented before."""
+        if self.token == "good":
+            return sandbox.token()
+        if self.token == "unknown":
+            return sandbox.unknown()
+        return sandbox.tokens.get(self.token, self.token)
 
 
 def row(name, result, asked, log, *faults, token="good", settings=None,

@@ -38,13 +38,6 @@ class Behaves:
         print("\n".join(cls.rows), file=sys.stderr)
         super().tearDownClass()
 
-    def token(self, row):
-        if row.token == "good":
-            return self.sandbox.token()
-        if row.token == "unknown":
-            return self.sandbox.unknown()
-        return self.sandbox.tokens.get(row.token, row.token)
-
     def test_every_behaviour_has_its_status_header_line_and_counter(self):
         for row in BEHAVIOURS:
             with self.subTest(row.name):
@@ -53,7 +46,7 @@ class Behaves:
     def one(self, row):
         sandbox, server, web = self.sandbox, self.server, WEB[row.result]
         sandbox.reset("log", "faults", "settings")
-        token = self.token(row)
+        token = row.present(self.sandbox)
         sandbox.close_idle()
         sandbox.settings(**row.settings)
         sandbox.fault(*row.faults)

@@ -9,8 +9,9 @@
 HTTP is the inside of the configuration; beside the words of host.py, {tls} and
 {plain}, the first lines of a <VirtualHost> with and without TLS, {verified},
 what mod_proxy needs to verify its upstreams, {page}, which answers every path
-with the same file, and {worker}, to stand before it, which answers /worker
-with the number of the process, are replaced.
+with the same file, {worker}, to stand before it, which answers /worker with
+the number of the process, and {gateway} and {payouts}, which ask for a token
+everywhere, are replaced.
 
 httpd takes over no sockets.  Its ports are held by sockets that never listen,
 which Linux lets it bind beside them, and nobody else.
@@ -110,6 +111,25 @@ TLS = """<VirtualHost 127.0.0.1:{port[0]}>
     SSLCertificateKeyFile {key}
     {protocols}"""
 
+# Two servers that serve alike, with TLS and without it.
+SERVERS = """
+    {tls}
+        {page}
+    </VirtualHost>
+    {plain}
+        {worker}
+        {page}
+    </VirtualHost>
+"""
+
+# A place that asks for a token, by its path.
+CHECKED = """<Location %s>
+        AuthType Monime
+        MonimeProfile %s
+        Require monime
+    </Location>
+"""
+
 VERIFIED = """SSLProxyEngine On
     SSLProxyVerify require
     SSLProxyCACertificateFile {ca}"""
@@ -170,6 +190,8 @@ class Server(host.Host):
         worker = WORKER.format(folder=self.folder)
         inside = self.filled(
             self.http, tls=tls, worker=worker,
+            gateway=CHECKED % ("/", "test/gateway"),
+            payouts=CHECKED % ("/", "test/payouts"),
             verified=VERIFIED.format(ca=self.ca),
             plain="<VirtualHost 127.0.0.1:%d>" % self.port[2],
             page="AliasMatch ^ %s/html/page" % self.folder)

@@ -8,17 +8,12 @@ import unittest
 import common
 import loaded
 from client import bearer, request
-from server import Server
+from server import CHECKED, SERVERS, Server
 
-HTTP = """
+HTTP = CHECKED % ("/", "test/one") + """
     Header always set X-Verdict %{MONIME_VERDICT}e env=MONIME_VERDICT
     Header always set X-Fingerprint %{MONIME_FINGERPRINT}e \
 env=MONIME_FINGERPRINT
-    <Location />
-        AuthType Monime
-        MonimeProfile test/one
-        Require monime
-    </Location>
     <Location /two>
         MonimeProfile test/two
     </Location>
@@ -26,14 +21,7 @@ env=MONIME_FINGERPRINT
         AuthType None
         Require all granted
     </Location>
-    {tls}
-        {page}
-    </VirtualHost>
-    {plain}
-        {worker}
-        {page}
-    </VirtualHost>
-"""
+""" + SERVERS
 
 # How many threads of a process may wait for the API at once.
 THREADS = 130

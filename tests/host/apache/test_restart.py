@@ -7,25 +7,9 @@ import unittest
 
 import common
 import restarted
-from server import Server
+from server import CHECKED, SERVERS, Server
 
-HTTP = """
-    <Location />
-        AuthType Monime
-        MonimeProfile test/gateway
-        Require monime
-    </Location>
-    {tls}
-        {page}
-    </VirtualHost>
-    {plain}
-        {worker}
-        {page}
-    </VirtualHost>
-"""
-UNCHECKED = HTTP.replace("Require monime", "Require all granted").replace(
-    "AuthType Monime", "AuthType None").replace(
-    "        MonimeProfile test/gateway\n", "")
+HTTP = CHECKED % ("/", "test/gateway") + SERVERS
 
 
 class Restart(restarted.Restarts, common.Case):
@@ -37,7 +21,7 @@ class Restart(restarted.Restarts, common.Case):
         return Server(self.sandbox, HTTP, etc=etc, mpm=self.MPM, **more)
 
     def unchecked(self, server):
-        server.write(UNCHECKED)
+        server.write(SERVERS)
 
     def checked(self, server):
         server.write(HTTP)

@@ -11,11 +11,7 @@ from server import Server
 HTTP = """
     {tls}
         {page}
-        <Location />
-            AuthType Monime
-            MonimeProfile test/gateway
-            Require monime
-        </Location>
+        {gateway}
         <Location /numbers>
             AuthType None
             Require all granted
@@ -30,11 +26,7 @@ HTTP = """
         </Location>
     </VirtualHost>
     {plain}
-        <Location />
-            AuthType Monime
-            MonimeProfile test/payouts
-            Require monime
-        </Location>
+        {payouts}
         {worker}
         {page}
     </VirtualHost>

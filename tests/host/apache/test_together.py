@@ -22,11 +22,7 @@ HTTP = """
     OIDCCryptoPassphrase x
     {tls}
         {page}
-        <Location />
-            AuthType Monime
-            MonimeProfile test/gateway
-            Require monime
-        </Location>
+        {gateway}
         <Location /openid>
             AuthType oauth20
             Require user ada

@@ -12,7 +12,7 @@ import authorized
 import common
 from authorized import GOOD, NEVER, ONCE, SAFE, Row
 from server import Server
-from support import CANARY, PATIENCE
+from support import PATIENCE
 
 HEADERS = """
     proxy_set_header Authorization $monime_authorization;
@@ -280,15 +280,6 @@ class Authorize(authorized.Authorizes, common.Case):
         it began when nobody else is connected."""
         self.server.until(lambda: self.server.connections() == 1,
                           "all requests to end")
-
-    def test_then_no_log_and_no_cache_has_it(self):
-        # After the table above, by its name.
-        self.tell_logs(self.server.log())
-        log = self.server.log("access.log")
-        self.assertGreater(len(log.splitlines()), len(ROWS) / 2)
-        self.assertNotIn(CANARY, log)
-        self.assertNotIn("<spc-sandbox>", log)
-        self.assert_cache_without_it(self.server.path("cache"))
 
 
 def frame(kind, flags, payload, stream=1):

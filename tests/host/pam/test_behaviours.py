@@ -29,13 +29,6 @@ class Table(common.Case):
     def tearDownClass(cls):
         print("", *cls.rows, sep="\n", file=sys.stderr)
 
-    def token(self, row):
-        if row.token == "good":
-            return self.sandbox.token()
-        if row.token == "unknown":
-            return self.sandbox.unknown()
-        return self.sandbox.tokens.get(row.token, row.token)
-
     def test_every_behaviour_has_its_code_and_line(self):
         for row in BEHAVIOURS:
             with self.subTest(row.name):
@@ -44,7 +37,7 @@ class Table(common.Case):
 
     def one(self, row):
         self.sandbox.reset("log", "faults", "settings")
-        token = self.token(row)
+        token = row.present(self.sandbox)
         self.map("ada", token)
         self.service(name=row.profile)
         self.sandbox.settings(**row.settings)
