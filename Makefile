@@ -473,8 +473,8 @@ $(FAULTS)/faults: $(FAULTS_OBJ) $(FAULTS)/inject.so $(LIBRARY)
 	    -lcurl -ljson-c -lsodium -lpthread
 
 ## check-faults     what can fail does in turn; MONIME_FAULTS=all: at every point
-check-faults: $(if $(SANITIZE),,all nginx) $(FAULTS)/faults
-	$(Q)packaging/need build check nginx host
+check-faults: $(if $(SANITIZE),,all nginx apache) $(FAULTS)/faults
+	$(Q)packaging/need build check nginx apache host
 	$(Q)BUILD=$(BUILD) SANITIZE='$(SANITIZE)' $(PYTHON) tests/faults/run
 
 # What is attacked and what is soaked, each linked with what it may see.

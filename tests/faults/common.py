@@ -8,7 +8,6 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 sys.path.insert(0, os.path.join(TESTS, "host"))
-sys.path.insert(0, os.path.join(TESTS, "host", "nginx"))
 
 from support import BUILD  # noqa: E402
 

@@ -216,7 +216,8 @@ again(struct run *r)
 
 	monime_call_free(r->call);
 	r->call = NULL;
-	fault->clock += HOLD;
+	if (!(s->flags & UNDER_WAY))
+		fault->clock += HOLD;
 	if (s->flags & OPENS) {
 		monime_close(r->m);
 		r->m = NULL;

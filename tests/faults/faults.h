@@ -55,6 +55,7 @@ enum {
 	SILENT = 32,	/* the act has no error text of its own */
 	WITHDRAWN = 64,	/* a yes is right until the profile is read anew */
 	REWRITES = 128,	/* files, which the next run needs as they were */
+	UNDER_WAY = 256, /* something still is: time must not leap */
 };
 
 struct scenario {

@@ -189,6 +189,14 @@ check_loop(struct run *r)
 	    strlen(r->token), r, &r->call));
 }
 
+/* Of whose token nothing is known yet. */
+static int
+check_stranger(struct run *r)
+{
+	r->token = sandbox_token(sandbox, "stranger_test");
+	return check_loop(r);
+}
+
 static void
 facts(struct run *r)
 {
@@ -683,10 +691,10 @@ const struct scenario scenarios[] = {
 	{ "webhook, stale", "test/hook", SILENT, "test", NULL, webhook_stale,
 	    NULL, NO },
 
-	{ "cancel a check", "test/t", MAY | SILENT, "test", begin_check,
-	    cancel, check_loop, OK },
-	{ "cancel a request", "test/t", MAY | SILENT, "test", begin_get,
-	    cancel, get_loop, OK },
+	{ "cancel a check", "test/t", MAY | SILENT | UNDER_WAY, "test",
+	    begin_check, cancel, check_stranger, MONIME_EFORBIDDEN },
+	{ "cancel a request", "test/t", MAY | SILENT | UNDER_WAY, "test",
+	    begin_get, cancel, get_loop, OK },
 	{ "close", "test/t", MAY | SILENT, "test", get_before, close_it,
 	    open_and_check, OK },
 	{ "close with a check pending", "test/t", MAY | SILENT, "test",
