@@ -53,12 +53,13 @@ BASE_CFLAGS = -std=c11 $(WARN) $(HARDEN) $(SANITIZE) -fPIC \
 	  -DMONIME_FOLDER='"$(SYSCONFDIR)/monime"' \
 	  -DMONIME_CA_PATH='"$(CA_PATH)"' $(DEP_CFLAGS)
 
-LIB_SRC	= $(wildcard lib/*.c)
+# Sorted, since the order of a wildcard depends on the language of who builds.
+LIB_SRC	= $(sort $(wildcard lib/*.c))
 LIB_OBJ	= $(LIB_SRC:%.c=$(BUILD)/%.o)
 # The base and file layers, which the command links statically and hidden.
 LOW	= text error secret log safefile profile conf form keys scan
 LOW_OBJ	= $(filter $(LOW:%=$(BUILD)/lib/%.o),$(LIB_OBJ))
-CLI_SRC	= $(wildcard module/cli/*.c)
+CLI_SRC	= $(sort $(wildcard module/cli/*.c))
 CLI_OBJ	= $(CLI_SRC:%.c=$(BUILD)/%.o)
 
 UNIT	= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
@@ -149,8 +150,8 @@ install-nginx: nginx
 
 APXS	= apxs
 APACHE_MODULE = $(BUILD)/apache/mod_monime.so
-APACHE_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard module/apache/*.c)) \
-	  $(BUILD)/module/status.o
+APACHE_OBJ = $(patsubst %.c,$(BUILD)/%.o,\
+	  $(sort $(wildcard module/apache/*.c))) $(BUILD)/module/status.o
 # apxs tells one variable at a time.
 APACHE_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	  -Wno-missing-field-initializers $(HARDEN) $(SANITIZE) -fPIC \
