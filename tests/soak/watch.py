@@ -15,7 +15,7 @@ COLUMNS = ("seconds", "host", "role", "pid", "rss_kib", "pss_kib",
 # What half of a run may add, in the median of a process: to its memory beside
 # files, in KiB, and to its descriptors.  Connections come and go with what
 # goes wrong, 16 at most for each of three profiles.
-BOUNDS = {"anon_kib": 2048, "descriptors": 24}
+BOUNDS = {"anon_kib": 4096, "descriptors": 24}
 
 
 def number(text, name):
