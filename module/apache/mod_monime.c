@@ -831,11 +831,19 @@ static const char *set_folder(cmd_parms *cmd, void *conf, const char *dir)
     return NULL;
 }
 
-/* "AllowOverrideList" could name it, too. */
+/*
+ * "AllowOverrideList" could name them, too; and inside of <Limit> they would
+ * hold for every method.
+ */
+static const char *check_place(cmd_parms *cmd)
+{
+    return ap_check_cmd_context(cmd, NOT_IN_HTACCESS | NOT_IN_LIMIT);
+}
+
 static const char *set_profile(cmd_parms *cmd, void *dir_conf,
                                const char *name)
 {
-    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+    const char *wrong = check_place(cmd);
     mod_monime_profile **known = (mod_monime_profile **)profiles->elts;
     mod_monime_dir_conf *conf = dir_conf;
     mod_monime_profile *profile;
@@ -874,7 +882,7 @@ static const char *set_authorize(cmd_parms *cmd, void *dir_conf,
         { "Off", MOD_MONIME_AUTHORIZE_OFF },
         { NULL, MOD_MONIME_AUTHORIZE_UNSET }
     };
-    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+    const char *wrong = check_place(cmd);
     mod_monime_dir_conf *conf = dir_conf;
     int i;
 

@@ -42,6 +42,10 @@ FORBIDDEN = (
     (MONIME + "MonimeProfile test/absent", "absent"),
     # Not even where nobody is checked.
     ("MonimeProfile test/absent", "absent"),
+    # A method would make no difference.
+    (BOUNDED + "<Limit GET>\nMonimeAuthorize Public\n</Limit>", "<Limit>"),
+    (MONIME + "<LimitExcept GET>\nMonimeProfile test/bounded\n"
+     "</LimitExcept>", "<Limit>"),
     ("MonimeFolder /etc/monime", "MonimeFolder"),
     ("MonimeNonsense On", "MonimeNonsense"),
 )
