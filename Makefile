@@ -491,8 +491,8 @@ $(COMPARE): %: %.o $(BUILD)/module/pam/map.o $(LOW_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(CLI_LIBS)
 
 ## check-attack     hostile servers, bearers and users, each with what came of it
-check-attack: all nginx $(VICTIMS) $(COMPARE)
-	$(Q)packaging/need check nginx host attack
+check-attack: all nginx apache $(VICTIMS) $(COMPARE)
+	$(Q)packaging/need check nginx apache host attack
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/attack/run
 
 ## soak             an hour of everything together; MONIME_SOAK_SECONDS

@@ -433,5 +433,4 @@ def run_at(sandbox, name, text, attacks):
 
 def run(sandbox):
     run_at(sandbox, "nginx", NGINX, (headers, smuggled, resets, flood))
-    if kinds.has("apache"):
-        run_at(sandbox, "apache", APACHE, (headers, smuggled))
+    run_at(sandbox, "apache", APACHE, (headers, smuggled))

@@ -8,7 +8,7 @@ import support
 from table import must, row
 from victim import Victim
 
-SECONDS = 3
+SECONDS = 2
 # Which list was asked for tells for whom: victim.c.
 LIMITS = {"11": ("test", "spc-sandbox"), "12": ("live", "spc-live")}
 

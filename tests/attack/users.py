@@ -130,7 +130,7 @@ def held(sandbox, server):
     others.start()
     crowd.start()
     stops = 0
-    end = time.monotonic() + 4
+    end = time.monotonic() + 3
     while time.monotonic() < end:
         os.kill(victim, signal.SIGSTOP)
         time.sleep(chance.choice((0.01, 0.03, 0.1, 1.5)))
