@@ -369,7 +369,7 @@ check:
 	    host-pam host-python go ffi abi
 	$(Q)$(MAKE) --no-print-directory all check-unit check-integration \
 	    check-examples check-cli check-nginx check-apache check-pam \
-	    check-python check-go check-ffi check-faults abi lint
+	    check-python check-go check-ffi abi lint
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/failures.py
 	@echo 'check: all passed'
 
@@ -511,7 +511,7 @@ check-asan:
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE' \
 	    CFLAGS='-O1 -g' HARDEN= all check-unit check-integration \
 	    check-examples check-cli check-nginx check-apache check-pam \
-	    check-python check-faults
+	    check-python
 	@echo 'check-asan: all passed'
 
 ## check-tsan       what has threads under the thread sanitizer
