@@ -8,8 +8,9 @@ import unittest
 import authorized
 import common
 from authorized import GOOD, NEVER, ONCE, SAFE, Row
+from client import bearer, request
 from server import Server
-from support import ROOT
+from support import CANARY, ROOT, profile
 
 CHECKED = "AuthType Monime\nMonimeProfile test/pay\nRequire monime\n"
 ON = CHECKED + "MonimeAuthorize On\n"
@@ -209,6 +210,9 @@ ROWS = authorized.shared(api) + (
        "balancer://api/v1/", server=place(
            "balancer://api", "BalancerMember %s\nBalancerMember "
            "https://localhost:{ports[elsewhere]}" % O, "Proxy")),
+    to("a balancer, the first of which is down", ONCE, "balancer://api/v1/",
+       server=place("balancer://api", "BalancerMember https://localhost:1\n"
+                    "BalancerMember %s" % O, "Proxy")),
     to("through a proxy", SAFE, O + "/v1/",
        server="ProxyRemote * http://127.0.0.1:@tunnel@\n"),
     to("HTTP/2", NEVER, "h2://localhost:{ports[monime]}/v1/"),
@@ -428,6 +432,52 @@ REQUESTS = """
 class Requests(authorized.Requests, common.Case):
     def serve(self, etc):
         return Server(self.sandbox, REQUESTS, etc=etc, modules=("http2",))
+
+
+class GivenUp(common.Case):
+    """A request whose client leaves before all of it has come."""
+
+    HTTP = """
+        {plain}
+            {verified}
+            {worker}
+            <Location /v1/>
+                %s
+                ProxyPass %s/v1/
+            </Location>
+            <Location /elsewhere/>
+                ProxyPass {origins[elsewhere]}/v1/
+            </Location>
+        </VirtualHost>
+    """ % (ON, O)
+
+    def test_is_nobody_elses_credential(self):
+        etc = self.sandbox.profiles()
+        profile(etc, "test/pay", 'provider = "monime";'
+                'space = "spc-sandbox"; base_url = "%s"; allow = {'
+                'methods = ["POST"]; paths = ["/v1/payouts/*"]; };' %
+                self.sandbox.origins["monime"], self.sandbox.tokens["test"])
+        # The one that waited serves the next one as well.
+        server = self.start(Server(self.sandbox, self.HTTP, etc=etc,
+                                   threads=2))
+        good = bearer(self.sandbox.token())
+        for _ in range(10):
+            half = request("/v1/payouts/x", good, method="POST",
+                           body=bytes(10000))[:-1000]
+            leaving = server.client(2)
+            leaving.send(half)
+            server.wait_served(1)
+            leaving.abort()
+            server.until(lambda: not server.serving(), "it to be given up")
+            for _ in range(2):
+                with server.client(2) as c:
+                    self.assertEqual(c.ask("/elsewhere/banks").status, 200)
+        self.assertEqual([r["head"] for r in self.sandbox.requests() if
+                          "payouts" in r["head"]], [])
+        heads = [r["head"] for r in self.sandbox.requests("elsewhere")]
+        self.assertEqual(len(heads), 20)
+        self.assertNotIn(CANARY, "".join(heads))
+        self.assertNotIn("spc-sandbox", "".join(heads))
 
 
 if __name__ == "__main__":
