@@ -14,6 +14,7 @@
 
 #include "ngx_http_monime_module.h"
 
+#include <sys/prctl.h>
 #include <syslog.h>
 
 #include "status.h"
@@ -112,6 +113,7 @@ static char *ngx_http_monime_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_monime_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_monime_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_monime_init_process(ngx_cycle_t *cycle);
 static void ngx_http_monime_exit_process(ngx_cycle_t *cycle);
 
 
@@ -195,7 +197,7 @@ ngx_module_t  ngx_http_monime_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_monime_init_module,           /* init module */
-    NULL,                                  /* init process */
+    ngx_http_monime_init_process,          /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_monime_exit_process,          /* exit process */
@@ -1752,6 +1754,32 @@ ngx_http_monime_init_module(ngx_cycle_t *cycle)
     }
 
     ngx_http_monime_request_log = NULL;
+
+    return NGX_OK;
+}
+
+
+/*
+ * nginx lets its workers be traced by whoever has their user, as programs of
+ * other servers often do, so that they may dump core.  They hold credentials.
+ */
+
+static ngx_int_t
+ngx_http_monime_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_monime_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_monime_module);
+
+    if (mmcf == NULL || mmcf->profiles.nelts == 0) {
+        return NGX_OK;
+    }
+
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "monime: prctl(PR_SET_DUMPABLE) failed");
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }

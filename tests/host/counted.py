@@ -2,8 +2,10 @@
 """The status page of a server: what it counts, and who reads it."""
 
 import os
+import re
 import subprocess
 import tempfile
+import unittest
 
 import support
 from client import bearer
@@ -82,3 +84,12 @@ class Counts:
             c.close()
         key = ("monime_verdicts", "test/payouts", "environment", "local")
         self.assertEqual(self.server.status()[key] - before[key], 6)
+
+    @unittest.skipUnless(support.ROOT, "a server that is not root's has one user")
+    def test_programs_of_the_same_user_do_not_trace_workers(self):
+        for pid in self.server.workers_now():
+            with open("/proc/%d/status" % pid, encoding="ascii") as file:
+                user = re.search(r"^Uid:\t(\d+)", file.read(), re.M)[1]
+            self.assertNotEqual(user, "0")
+            # proc(5): root's, of a process that is not "dumpable".
+            self.assertEqual(os.stat("/proc/%d/mem" % pid).st_uid, 0)
