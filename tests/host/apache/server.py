@@ -235,7 +235,7 @@ class Server(host.Host):
     def served(self):
         """Those that have not been answered: one that has been stays for a
         moment more."""
-        return min(self.serving() for _ in range(5))
+        return min(self.serving() for _ in range(20))
 
     def wait_served(self, at_least):
         self.until(lambda: self.serving() >= at_least,
