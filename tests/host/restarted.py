@@ -121,7 +121,7 @@ class Restarts:
                 server = self.server_with()
                 c = self.pending(server)
                 worker = server.workers_now()[0]
-                server.process.send_signal(how)
+                server.again(how)
                 server.wait_leaving()
                 self.assertTrue(os.path.exists("/proc/%d" % worker))
                 self.sandbox.reset("faults")
