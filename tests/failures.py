@@ -12,6 +12,7 @@ holds.  --write makes it so.
 
 import collections
 import os
+import re
 import sys
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -40,7 +41,7 @@ def failures():
             continue
         first, *lines = paragraph.strip().split("\n")
         number, text = first.split(" ", 1)
-        tests = [(name.split(": ")[0], "test_" + test) for name in lines
+        tests = [(name.split(": ")[0], test) for name in lines
                  for test in name.split(": ")[1].split(" ")]
         yield Failure(int(number), text, tests)
 
@@ -54,7 +55,9 @@ def outcome(path, test):
     noted = os.path.join(BUILD, "passed", path)
     if not os.path.exists(noted):
         return "has not been run: make " + target(path)
-    seen = dict(line.rsplit(" ", 1) for line in read(noted).splitlines())
+    # Rows of a table of tests have no "test_" before them.
+    seen = dict(re.sub("^test_", "", line).rsplit(" ", 1)
+                for line in read(noted).splitlines())
     return seen.get(test, "has not been run: make " + target(path))
 
 

@@ -218,6 +218,4 @@ def be_alone():
     """Run this program in namespaces of its own, if we may make them."""
     if os.geteuid() == 0 and ALONE not in os.environ:
         os.environ[ALONE] = "yes"
-        os.execvp("unshare", ["unshare", "--net", "--mount",
-                               sys.executable, "-B"] +
-                  sys.argv)
+        os.execvp("unshare", ["unshare", "--net", "--mount"] + sys.orig_argv)
