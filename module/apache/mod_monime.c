@@ -108,6 +108,7 @@ mod_monime_request *mod_monime_make_request(request_rec *r)
 
     if (own == NULL) {
         own = apr_pcalloc(r->pool, sizeof(*own));
+        own->result = RESULT_UNKNOWN;   /* nothing is a yes but MONIME_OK */
         ap_set_module_config(r->request_config, &monime_module, own);
     }
 
@@ -602,7 +603,6 @@ static void set_log(server_rec *s)
                        NULL);
     }
 }
-
 
 static int set_facts(mod_monime_profile *profile, apr_pool_t *p)
 {
