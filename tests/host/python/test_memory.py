@@ -16,8 +16,9 @@ SLOW = min(CALLS, 20000)
 
 
 class Growth(Case):
-    def grows_not(self, do, calls=CALLS):
-        """do(n) does the same n times; what it settles in comes first."""
+    def grows_not(self, do, calls=CALLS, connections=0):
+        """do(n) does the same n times; what it settles in comes first.  So
+        many connections may be kept, and it is chance how many are by then."""
         do(calls // 10)
         gc.collect()
         before = heap(), sys.getallocatedblocks(), descriptors(), resident()
@@ -31,7 +32,7 @@ class Growth(Case):
               file=sys.stderr)
         self.assertLess(grown[0], 16384)
         self.assertLess(grown[1], 200)
-        self.assertEqual(grown[2], 0)
+        self.assertLessEqual(grown[2], connections)
 
     def test_remembered_checks(self):
         m, token = self.open(), self.sandbox.token()
@@ -72,13 +73,13 @@ class Growth(Case):
         self.grows_not(do)
 
     def test_requests(self):
-        m = self.open("test/pay")
+        m, together = self.open("test/pay"), 20
 
         async def requests(n):
-            for _ in range(n // 20):
+            for _ in range(n // together):
                 await asyncio.gather(*[m.request_async(
-                    "GET", "/v1/financial-accounts") for _ in range(20)])
-        self.grows_not(lambda n: asyncio.run(requests(n)), SLOW // 5)
+                    "GET", "/v1/financial-accounts") for _ in range(together)])
+        self.grows_not(lambda n: asyncio.run(requests(n)), SLOW // 5, together)
 
     def test_handles(self):
         def do(n):
