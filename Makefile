@@ -151,7 +151,7 @@ install-nginx: nginx
 APXS	= apxs
 APACHE_MODULE = $(BUILD)/apache/mod_monime.so
 APACHE_OBJ = $(patsubst %.c,$(BUILD)/%.o,\
-	  $(sort $(wildcard module/apache/*.c))) $(BUILD)/module/status.o
+	  $(sort $(wildcard module/apache/*.c module/*.c)))
 # apxs tells one variable at a time.
 APACHE_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	  -Wno-missing-field-initializers $(HARDEN) $(SANITIZE) -fPIC \
@@ -298,6 +298,10 @@ LDFLAGS_test_host = -Wl,--as-needed
 LDFLAGS_test_remembered = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 LDFLAGS_test_verdicts = -Wl,--wrap=malloc,--wrap=calloc \
 	  -Wl,--wrap=clock_gettime,--wrap=gettimeofday,--wrap=time,--wrap=syscall
+
+# What the modules of web servers share.
+$(BUILD)/tests/unit/test_refusal: $(BUILD)/module/refusal.o
+$(BUILD)/tests/unit/test_refusal.o: TEST_CFLAGS += -Imodule
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS_$(@F)) -o $@ $^ \

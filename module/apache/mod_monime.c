@@ -37,41 +37,6 @@
 
 APLOG_USE_MODULE(monime);
 
-#define CHALLENGE "Bearer realm=\"monime\""
-
-/* What the library does not say, in seconds. */
-#define RETRY_AFTER "1"
-
-/* No result code of the library's. */
-#define RESULT_UNKNOWN 1
-
-typedef struct {
-    int result;
-    const char *verdict;
-    const char *error;          /* RFC 6750 3.1 */
-} answer;
-
-/* Whatever is not named here is "unknown", and no fault of the client. */
-static const answer answers[] = {
-    { MONIME_OK, "accepted", NULL },
-    { MONIME_EDENIED, "denied", "invalid_token" },
-    { MONIME_EENVIRONMENT, "environment", "invalid_token" },
-    { MONIME_EFORBIDDEN, "forbidden", "insufficient_scope" },
-    { RESULT_UNKNOWN, "unknown", NULL }
-};
-
-/* The error of a body that is JSON, where RFC 6750 has none. */
-static const struct {
-    int status;
-    const char *error;
-} errors[] = {
-    { HTTP_BAD_REQUEST, "invalid_request" },
-    { HTTP_UNAUTHORIZED, "unauthorized" },
-    { HTTP_FORBIDDEN, "forbidden" },
-    { HTTP_SERVICE_UNAVAILABLE, "temporarily_unavailable" },
-    { 0, "server_error" }
-};
-
 /*
  * Handles outlive the configuration: the next one opens its own first, so that
  * verdicts and counters go on.
@@ -108,7 +73,7 @@ mod_monime_request *mod_monime_make_request(request_rec *r)
 
     if (own == NULL) {
         own = apr_pcalloc(r->pool, sizeof(*own));
-        own->result = RESULT_UNKNOWN;   /* nothing is a yes but MONIME_OK */
+        own->result = MN_REFUSAL_UNKNOWN;   /* nothing is a yes but MONIME_OK */
         ap_set_module_config(r->request_config, &monime_module, own);
     }
 
@@ -154,19 +119,6 @@ void mod_monime_leave_place(void)
 
 /* Checks. */
 
-static const answer *get_answer(int result)
-{
-    int i;
-
-    for (i = 0; answers[i].result != result; i++) {
-        if (answers[i].result == RESULT_UNKNOWN) {
-            break;
-        }
-    }
-
-    return &answers[i];
-}
-
 /* Of the last check in this request, in those before it and around it. */
 static const mod_monime_request *last_check(request_rec *r)
 {
@@ -195,7 +147,7 @@ static void set_variable(request_rec *r, const char *name, const char *value)
 
 static void set_environment(request_rec *r, const mod_monime_request *check)
 {
-    set_variable(r, "MONIME_VERDICT", get_answer(check->result)->verdict);
+    set_variable(r, "MONIME_VERDICT", mn_refusal_verdict(check->result));
     set_variable(r, "MONIME_ENVIRONMENT", check->environment);
     set_variable(r, "MONIME_FINGERPRINT", check->fingerprint);
     set_variable(r, "MONIME_SOURCE", check->source);
@@ -212,7 +164,7 @@ const char *mod_monime_retry_after(request_rec *r,
 {
     const char *after = copy_fact(r, call, "retry-after");
 
-    return after != NULL ? after : RETRY_AFTER;
+    return after != NULL ? after : MN_REFUSAL_RETRY_AFTER;
 }
 
 static const char *ask(request_rec *r, mod_monime_request *own,
@@ -249,8 +201,8 @@ static const char *ask_and_wait(request_rec *r, mod_monime_request *own,
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       "%s: not asked: too many threads of this child wait for "
                       "answers", own->profile->name);
-        own->result = RESULT_UNKNOWN;
-        return RETRY_AFTER;
+        own->result = MN_REFUSAL_UNKNOWN;
+        return MN_REFUSAL_RETRY_AFTER;
     }
 
     after = ask(r, own, token, len);
@@ -281,33 +233,22 @@ static void set_remembered(request_rec *r, mod_monime_request *own,
     }
 }
 
-/* The scheme, and no token behind it. */
-static int is_malformed(const char *header)
-{
-    return header != NULL
-           && ap_cstr_casecmpn(header, "Bearer", sizeof("Bearer") - 1) == 0
-           && strchr(" \t", header[sizeof("Bearer") - 1]) != NULL;
-}
-
 static int refuse_token(request_rec *r, const mod_monime_request *own,
                         const char *header, const char *after)
 {
-    int status;
-    const char *error = NULL;
+    struct mn_refusal refusal;
 
-    status = own->result == RESULT_UNKNOWN ? HTTP_SERVICE_UNAVAILABLE
-                                           : monime_http_status(own->result);
     if (own->presented) {
-        error = get_answer(own->result)->error;
+        refusal = mn_refusal_of_token(own->result);
     }
-    else if (is_malformed(header)) {
-        status = HTTP_BAD_REQUEST;
-        error = "invalid_request";
+    else {
+        refusal = mn_refusal_of_nobody(own->result, header,
+                                       header != NULL ? strlen(header) : 0);
     }
 
     set_environment(r, own);
 
-    return mod_monime_refuse(r, status, error, after);
+    return mod_monime_refuse(r, refusal, after);
 }
 
 static int check_authn(request_rec *r)
@@ -429,7 +370,8 @@ static int note_auth_failure(request_rec *r, const char *type)
         return DECLINED;
     }
 
-    apr_table_setn(r->err_headers_out, "WWW-Authenticate", CHALLENGE);
+    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                   mn_refusal_of_status(HTTP_UNAUTHORIZED).challenge);
 
     return OK;
 }
@@ -458,52 +400,32 @@ static int is_for_people(request_rec *r)
 }
 
 /* An "ErrorDocument" comes first. */
-static void set_json(request_rec *r, int status, const char *error)
+static void set_json(request_rec *r, int status, const char *body)
 {
-    int i;
-
     if (is_for_people(r)
         || ap_response_code_string(r, ap_index_of_response(status)) != NULL) {
         return;
     }
 
-    if (error == NULL) {
-        for (i = 0; errors[i].status != 0; i++) {
-            if (errors[i].status == status) {
-                break;
-            }
-        }
-        error = errors[i].error;
-    }
-
-    ap_custom_response(r, status, apr_pstrcat(r->pool, "{\"error\":\"", error,
-                                              "\"}\n", NULL));
+    ap_custom_response(r, status, body);
     mod_monime_make_request(r)->json = status;
 }
 
-int mod_monime_refuse(request_rec *r, int status, const char *error,
+int mod_monime_refuse(request_rec *r, struct mn_refusal refusal,
                       const char *after)
 {
-    if (status < HTTP_BAD_REQUEST) {
-        status = HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (error != NULL) {
+    if (refusal.challenge != NULL) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                       apr_pstrcat(r->pool, CHALLENGE ", error=\"", error,
-                                   "\"", NULL));
-    }
-    else if (status == HTTP_UNAUTHORIZED) {
-        apr_table_setn(r->err_headers_out, "WWW-Authenticate", CHALLENGE);
+                       refusal.challenge);
     }
 
     if (after != NULL) {
         apr_table_setn(r->err_headers_out, "Retry-After", after);
     }
 
-    set_json(r, status, error);
+    set_json(r, refusal.status, refusal.body);
 
-    return status;
+    return refusal.status;
 }
 
 /* What httpd takes for a text it calls text/html. */

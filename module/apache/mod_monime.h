@@ -16,6 +16,8 @@
 
 #include <monime.h>
 
+#include "refusal.h"
+
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
 #error the module needs httpd 2.4.49 or later
 #endif
@@ -91,10 +93,10 @@ mod_monime_request *mod_monime_make_request(request_rec *r);
 int mod_monime_is_accepted(request_rec *r, const mod_monime_profile *profile);
 
 /*
- * Prepare an answer that refuses, and return its status.  error is that of
- * RFC 6750 3.1, or NULL; so is after, the seconds of Retry-After.
+ * Prepare an answer that refuses, and return its status.  after is the seconds
+ * of Retry-After, or NULL.
  */
-int mod_monime_refuse(request_rec *r, int status, const char *error,
+int mod_monime_refuse(request_rec *r, struct mn_refusal refusal,
                       const char *after);
 
 /* What to say for Retry-After.  Lives as long as the request. */

@@ -26,7 +26,6 @@
 #include "mod_ssl_openssl.h"
 #include "util_filter.h"
 
-#include "apr_lib.h"
 #include "apr_strings.h"
 
 #include <openssl/crypto.h>
@@ -63,36 +62,15 @@ typedef struct {
     piece whole;                /* with its CRLF */
 } header_line;
 
-/*
- * Names by which a client would change what is asked of whom, when it is we who
- * ask.  With the "-" and "_" that some readers do not tell apart.
- */
-static const char *const smuggled[] = {
-    "Monime-Space-Id",
-    "X-HTTP-Method-Override",
-    "X-HTTP-Method",
-    "X-Method-Override",
-    NULL
-};
-
 /* The request whose head this thread is to write next. */
 static _Thread_local request_rec *armed;
 
 /* Does any place have "MonimeAuthorize"? */
 static ap_filter_rec_t *filter_handle;
 
-static int same_name(const piece *name, const char *other)
+static int is_named(const piece *name, const char *other)
 {
-    apr_size_t i;
-
-    for (i = 0; i < name->len && other[i] != '\0'; i++) {
-        if (apr_tolower(name->data[i]) != apr_tolower(other[i])
-            && !(name->data[i] == '_' && other[i] == '-')) {
-            return 0;
-        }
-    }
-
-    return i == name->len && other[i] == '\0';
+    return mn_refusal_same_name(name->data, name->len, other);
 }
 
 static int is_word(const char *data, apr_size_t len, const char *word)
@@ -122,15 +100,8 @@ static int names_more(const piece *connection)
 
 static int is_smuggled(const piece *name, const piece *value)
 {
-    int i;
-
-    for (i = 0; smuggled[i] != NULL; i++) {
-        if (same_name(name, smuggled[i])) {
-            return 1;
-        }
-    }
-
-    return same_name(name, "Connection") && names_more(value);
+    return mn_refusal_smuggles(name->data, name->len)
+           || (is_named(name, "Connection") && names_more(value));
 }
 
 static const mod_monime_dir_conf *get_conf(request_rec *r)
@@ -165,7 +136,8 @@ static int refuse_smuggled(request_rec *r)
             ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                           "client sent \"%s\" where requests are authorized",
                           header[i].key);
-            return mod_monime_refuse(r, HTTP_BAD_REQUEST, NULL, NULL);
+            return mod_monime_refuse(
+                r, mn_refusal_of_status(HTTP_BAD_REQUEST), NULL);
         }
     }
 
@@ -328,7 +300,8 @@ static int prepare_authorized(request_rec *r, const char *url)
     if (lacks != NULL) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "not authorized: %s",
                       lacks);
-        return mod_monime_refuse(r, HTTP_INTERNAL_SERVER_ERROR, NULL, NULL);
+        return mod_monime_refuse(
+            r, mn_refusal_of_status(HTTP_INTERNAL_SERVER_ERROR), NULL);
     }
 
     own = mod_monime_make_request(r);
@@ -546,7 +519,7 @@ static int is_set_by_library(const struct monime_call *call,
 
     for (i = 0; (other = monime_call_header_at(call, i, &value)) != NULL;
          i++) {
-        if (same_name(name, other)) {
+        if (is_named(name, other)) {
             return 1;
         }
     }
@@ -581,7 +554,7 @@ static const char *write_headers(const mod_monime_request *own, piece rest,
         if (is_set_by_library(own->call, &line.name)) {
             continue;
         }
-        if (same_name(&line.name, "Host")) {
+        if (is_named(&line.name, "Host")) {
             hosts += is_origin_host(own->authorize, &line.value) ? 1 : 2;
         }
         if (is_smuggled(&line.name, &line.value)) {
@@ -930,7 +903,8 @@ static int request_status(int *status, request_rec *r)
 
     /* mod_proxy's own words are about its backend. */
     apr_table_unset(r->notes, "error-notes");
-    *status = mod_monime_refuse(r, own->refusal, NULL, own->retry_after);
+    *status = mod_monime_refuse(r, mn_refusal_of_status(own->refusal),
+                                own->retry_after);
 
     return OK;
 }

@@ -30,7 +30,7 @@ typedef struct {
 
 static ngx_uint_t ngx_http_monime_is_smuggled(ngx_str_t *name,
     ngx_str_t *value);
-static ngx_uint_t ngx_http_monime_same_name(ngx_str_t *name, ngx_str_t *other);
+static ngx_uint_t ngx_http_monime_is_named(ngx_str_t *name, const char *other);
 static ngx_uint_t ngx_http_monime_smuggles(ngx_http_request_t *r);
 static void ngx_http_monime_body_handler(ngx_http_request_t *r);
 
@@ -69,22 +69,7 @@ static char *ngx_http_monime_distrust(ngx_http_request_t *r,
     ngx_connection_t *c);
 
 
-/*
- * Names by which a client would change what is asked of whom, when it is we
- * who ask.  With the "-" and "_" that some readers do not tell apart.
- */
-
-static ngx_str_t  ngx_http_monime_smuggled[] = {
-    ngx_string("Monime-Space-Id"),
-    ngx_string("X-HTTP-Method-Override"),
-    ngx_string("X-HTTP-Method"),
-    ngx_string("X-Method-Override"),
-    ngx_null_string
-};
-
-
 static ngx_str_t  ngx_http_monime_host = ngx_string("Host");
-static ngx_str_t  ngx_http_monime_connection = ngx_string("Connection");
 static ngx_str_t  ngx_http_monime_authorization = ngx_string("Authorization");
 
 
@@ -106,7 +91,8 @@ ngx_http_monime_authorize_handler(ngx_http_request_t *r,
     }
 
     if (ngx_http_monime_smuggles(r)) {
-        return ngx_http_monime_refuse(r, NGX_HTTP_BAD_REQUEST, NULL, NULL);
+        return ngx_http_monime_refuse(
+                   r, mn_refusal_of_status(NGX_HTTP_BAD_REQUEST), NULL);
     }
 
     if (!mlcf->proxied || r->content_handler == NULL) {
@@ -176,17 +162,14 @@ ngx_http_monime_smuggles(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_monime_is_smuggled(ngx_str_t *name, ngx_str_t *value)
 {
-    u_char      *p, *last, *token;
-    size_t       len;
-    ngx_uint_t   i;
+    u_char  *p, *last, *token;
+    size_t   len;
 
-    for (i = 0; ngx_http_monime_smuggled[i].len; i++) {
-        if (ngx_http_monime_same_name(name, &ngx_http_monime_smuggled[i])) {
-            return 1;
-        }
+    if (mn_refusal_smuggles((char *) name->data, name->len)) {
+        return 1;
     }
 
-    if (!ngx_http_monime_same_name(name, &ngx_http_monime_connection)) {
+    if (!ngx_http_monime_is_named(name, "Connection")) {
         return 0;
     }
 
@@ -224,24 +207,9 @@ ngx_http_monime_is_smuggled(ngx_str_t *name, ngx_str_t *value)
 
 
 static ngx_uint_t
-ngx_http_monime_same_name(ngx_str_t *name, ngx_str_t *other)
+ngx_http_monime_is_named(ngx_str_t *name, const char *other)
 {
-    u_char      ch;
-    ngx_uint_t  i;
-
-    if (name->len != other->len) {
-        return 0;
-    }
-
-    for (i = 0; i < name->len; i++) {
-        ch = (name->data[i] == '_') ? '-' : name->data[i];
-
-        if (ngx_tolower(ch) != ngx_tolower(other->data[i])) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return mn_refusal_same_name((char *) name->data, name->len, other);
 }
 
 
@@ -599,7 +567,7 @@ static void
 ngx_http_monime_fail(ngx_http_request_t *r, ngx_int_t status,
     const char *after)
 {
-    status = ngx_http_monime_refuse(r, status, NULL, after);
+    status = ngx_http_monime_refuse(r, mn_refusal_of_status(status), after);
 
     if (status != NGX_DONE) {
         ngx_http_finalize_request(r, status);
@@ -668,7 +636,7 @@ ngx_http_monime_rewrite(ngx_http_request_t *r, ngx_http_monime_authorize_t *a)
             continue;
         }
 
-        if (ngx_http_monime_same_name(&line.name, &ngx_http_monime_host)) {
+        if (ngx_http_monime_is_named(&line.name, "Host")) {
             hosts++;
 
             if (!ngx_http_monime_is_host(a->wait.profile, &line.value, 1)) {
@@ -783,16 +751,10 @@ static ngx_uint_t
 ngx_http_monime_is_set(ngx_http_monime_authorize_t *a, ngx_str_t *name)
 {
     size_t       i;
-    ngx_str_t    set;
-    const char  *value;
+    const char  *set, *value;
 
-    for (i = 0;
-         (set.data = (u_char *) ngx_http_monime_next_header(a, &i, &value));
-         /* void */ )
-    {
-        set.len = ngx_strlen(set.data);
-
-        if (ngx_http_monime_same_name(name, &set)) {
+    for (i = 0; (set = ngx_http_monime_next_header(a, &i, &value)); /**/ ) {
+        if (ngx_http_monime_is_named(name, set)) {
             return 1;
         }
     }

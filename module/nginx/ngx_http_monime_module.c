@@ -22,22 +22,7 @@
 
 /* how often a worker looks whether it still has to wait, in ms */
 
-#define NGX_HTTP_MONIME_HOLD         60000
-
-/* what the library does not say, in seconds */
-
-#define NGX_HTTP_MONIME_RETRY_AFTER  "1"
-
-/* no result code of the library's */
-
-#define NGX_HTTP_MONIME_UNKNOWN      1
-
-
-typedef struct {
-    int                              result;
-    char                            *verdict;
-    char                            *error;      /* RFC 6750 3.1 */
-} ngx_http_monime_answer_t;
+#define NGX_HTTP_MONIME_HOLD  60000
 
 
 static ngx_int_t ngx_http_monime_access_handler(ngx_http_request_t *r);
@@ -54,18 +39,15 @@ static ngx_http_monime_loc_conf_t *ngx_http_monime_remembered(
 static void ngx_http_monime_check_resume(ngx_http_request_t *r);
 static ngx_int_t ngx_http_monime_refuse_token(ngx_http_request_t *r,
     ngx_http_monime_ctx_t *ctx);
-static ngx_uint_t ngx_http_monime_is_malformed(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_monime_wants_json(ngx_http_request_t *r,
     ngx_int_t status);
 static ngx_int_t ngx_http_monime_send_json(ngx_http_request_t *r,
-    ngx_int_t status, char *error);
-static char *ngx_http_monime_error(ngx_int_t status);
-static ngx_http_monime_answer_t *ngx_http_monime_get_answer(int result);
+    struct mn_refusal refusal);
 static ngx_int_t ngx_http_monime_precontent_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_monime_hide_token(ngx_http_request_t *r);
 
 static ngx_int_t ngx_http_monime_set_header(ngx_http_request_t *r,
-    ngx_table_elt_t **header, char *name, u_char *value, size_t len);
+    ngx_table_elt_t **header, char *name, const char *value);
 static ngx_uint_t ngx_http_monime_for_people(ngx_http_request_t *r);
 
 static void ngx_http_monime_cleanup_ctx(void *data);
@@ -235,17 +217,6 @@ static ngx_http_variable_t  ngx_http_monime_vars[] = {
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
-};
-
-
-/* whatever is not named here is "unknown", and no fault of the client */
-
-static ngx_http_monime_answer_t  ngx_http_monime_answers[] = {
-    { MONIME_OK, "accepted", NULL },
-    { MONIME_EDENIED, "denied", "invalid_token" },
-    { MONIME_EENVIRONMENT, "environment", "invalid_token" },
-    { MONIME_EFORBIDDEN, "forbidden", "insufficient_scope" },
-    { NGX_HTTP_MONIME_UNKNOWN, "unknown", NULL }
 };
 
 
@@ -475,51 +446,31 @@ ngx_http_monime_check_resume(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_monime_refuse_token(ngx_http_request_t *r, ngx_http_monime_ctx_t *ctx)
 {
-    char        *error;
-    ngx_int_t    status;
-    const char  *after;
+    ngx_str_t           value;
+    const char         *after;
+    struct mn_refusal   refusal;
 
-    status = monime_http_status(ctx->check.result);
-    error = ngx_http_monime_get_answer(ctx->check.result)->error;
-    after = NULL;
+    if (ctx->presented) {
+        refusal = mn_refusal_of_token(ctx->check.result);
 
-    if (!ctx->presented) {
-        error = NULL;
+    } else {
+        ngx_str_null(&value);
 
-        if (ngx_http_monime_is_malformed(r)) {
-            status = NGX_HTTP_BAD_REQUEST;
-            error = "invalid_request";
+        if (r->headers_in.authorization) {
+            value = r->headers_in.authorization->value;
         }
+
+        refusal = mn_refusal_of_nobody(ctx->check.result, (char *) value.data,
+                                       value.len);
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+    after = NULL;
+
+    if (refusal.status == NGX_HTTP_SERVICE_UNAVAILABLE) {
         after = ngx_http_monime_retry_after(ctx->check.call);
     }
 
-    return ngx_http_monime_refuse(r, status, error, after);
-}
-
-
-/* The scheme, and no token behind it. */
-
-static ngx_uint_t
-ngx_http_monime_is_malformed(ngx_http_request_t *r)
-{
-    size_t      len;
-    ngx_str_t  *value;
-
-    if (r->headers_in.authorization == NULL) {
-        return 0;
-    }
-
-    value = &r->headers_in.authorization->value;
-
-    len = sizeof("Bearer") - 1;
-
-    return value->len >= len
-           && ngx_strncasecmp(value->data, (u_char *) "Bearer", len) == 0
-           && (value->len == len
-               || value->data[len] == ' ' || value->data[len] == '\t');
+    return ngx_http_monime_refuse(r, refusal, after);
 }
 
 
@@ -530,7 +481,7 @@ ngx_http_monime_retry_after(struct monime_call *call)
 
     after = monime_call_get(call, "retry-after");
 
-    return after ? after : NGX_HTTP_MONIME_RETRY_AFTER;
+    return after ? after : MN_REFUSAL_RETRY_AFTER;
 }
 
 
@@ -540,31 +491,16 @@ ngx_http_monime_retry_after(struct monime_call *call)
  */
 
 ngx_int_t
-ngx_http_monime_refuse(ngx_http_request_t *r, ngx_int_t status, char *error,
+ngx_http_monime_refuse(ngx_http_request_t *r, struct mn_refusal refusal,
     const char *after)
 {
-    u_char                 *p, *last;
-    u_char                  value[sizeof("Bearer realm=\"monime\", error=\"\"")
-                                  + 32];
     ngx_http_monime_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_monime_module);
 
-    last = value + sizeof(value);
-
-    if (status < NGX_HTTP_BAD_REQUEST) {
-        status = NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (status == NGX_HTTP_UNAUTHORIZED || error) {
-        p = ngx_slprintf(value, last, "Bearer realm=\"monime\"");
-
-        if (error) {
-            p = ngx_slprintf(p, last, ", error=\"%s\"", error);
-        }
-
+    if (refusal.challenge) {
         if (ngx_http_monime_set_header(r, &ctx->challenge, "WWW-Authenticate",
-                                       value, p - value)
+                                       refusal.challenge)
             != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -575,18 +511,18 @@ ngx_http_monime_refuse(ngx_http_request_t *r, ngx_int_t status, char *error,
 
     if (after) {
         if (ngx_http_monime_set_header(r, &ctx->retry_after, "Retry-After",
-                                       (u_char *) after, ngx_strlen(after))
+                                       after)
             != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
-    if (!ngx_http_monime_wants_json(r, status)) {
-        return status;
+    if (!ngx_http_monime_wants_json(r, refusal.status)) {
+        return refusal.status;
     }
 
-    return ngx_http_monime_send_json(r, status, error);
+    return ngx_http_monime_send_json(r, refusal);
 }
 
 
@@ -625,25 +561,23 @@ ngx_http_monime_wants_json(ngx_http_request_t *r, ngx_int_t status)
 
 
 static ngx_int_t
-ngx_http_monime_send_json(ngx_http_request_t *r, ngx_int_t status, char *error)
+ngx_http_monime_send_json(ngx_http_request_t *r, struct mn_refusal refusal)
 {
     ngx_str_t                  type;
     ngx_http_complex_value_t   cv;
 
-    if (error == NULL) {
-        error = ngx_http_monime_error(status);
-    }
-
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
-    cv.value.data = ngx_pnalloc(r->pool, sizeof("{\"error\":\"\"}\n")
-                                         + ngx_strlen(error));
+    /* a copy: filters of bodies may write where they read */
+
+    cv.value.len = ngx_strlen(refusal.body);
+
+    cv.value.data = ngx_pnalloc(r->pool, cv.value.len);
     if (cv.value.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cv.value.len = ngx_sprintf(cv.value.data, "{\"error\":\"%s\"}\n", error)
-                   - cv.value.data;
+    ngx_memcpy(cv.value.data, refusal.body, cv.value.len);
 
     ngx_str_set(&type, "application/json");
 
@@ -651,47 +585,9 @@ ngx_http_monime_send_json(ngx_http_request_t *r, ngx_int_t status, char *error)
 
     r->expect_tested = 1;
 
-    ngx_http_finalize_request(r, ngx_http_send_response(r, status, &type,
-                                                        &cv));
+    ngx_http_finalize_request(r, ngx_http_send_response(r, refusal.status,
+                                                        &type, &cv));
     return NGX_DONE;
-}
-
-
-static char *
-ngx_http_monime_error(ngx_int_t status)
-{
-    switch (status) {
-
-    case NGX_HTTP_BAD_REQUEST:
-        return "invalid_request";
-
-    case NGX_HTTP_UNAUTHORIZED:
-        return "unauthorized";
-
-    case NGX_HTTP_FORBIDDEN:
-        return "forbidden";
-
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return "temporarily_unavailable";
-
-    default:
-        return "server_error";
-    }
-}
-
-
-static ngx_http_monime_answer_t *
-ngx_http_monime_get_answer(int result)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; ngx_http_monime_answers[i].result != result; i++) {
-        if (ngx_http_monime_answers[i].result == NGX_HTTP_MONIME_UNKNOWN) {
-            break;
-        }
-    }
-
-    return &ngx_http_monime_answers[i];
 }
 
 
@@ -828,10 +724,13 @@ ngx_http_monime_hide_token(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_monime_set_header(ngx_http_request_t *r, ngx_table_elt_t **header,
-    char *name, u_char *value, size_t len)
+    char *name, const char *value)
 {
+    size_t            len;
     u_char           *p;
     ngx_table_elt_t  *h;
+
+    len = ngx_strlen(value);
 
     p = ngx_pnalloc(r->pool, len);
     if (p == NULL) {
@@ -936,7 +835,7 @@ ngx_http_monime_create_ctx(ngx_http_request_t *r)
 
     ctx->check.request = r;
     ctx->check.resume = ngx_http_monime_check_resume;
-    ctx->check.result = NGX_HTTP_MONIME_UNKNOWN;
+    ctx->check.result = MN_REFUSAL_UNKNOWN;
 
     cln->handler = ngx_http_monime_cleanup_ctx;
 
@@ -1175,8 +1074,7 @@ ngx_http_monime_status_handler(ngx_http_request_t *r)
     h = NULL;
 
     if (ngx_http_monime_set_header(r, &h, "Cache-Control",
-                                   (u_char *) MN_STATUS_CACHE_CONTROL,
-                                   sizeof(MN_STATUS_CACHE_CONTROL) - 1)
+                                   MN_STATUS_CACHE_CONTROL)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -1239,7 +1137,7 @@ ngx_http_monime_verdict_variable(ngx_http_request_t *r,
         result = ctx->check.result;
     }
 
-    ngx_http_monime_set_value(v, ngx_http_monime_get_answer(result)->verdict);
+    ngx_http_monime_set_value(v, mn_refusal_verdict(result));
 
     return NGX_OK;
 }

@@ -15,6 +15,8 @@
 #include <ngx_http.h>
 #include <monime.h>
 
+#include "refusal.h"
+
 
 #if !(NGX_HTTP_SSL)
 #error the module needs an nginx with SSL
@@ -137,8 +139,8 @@ ngx_http_monime_ctx_t *ngx_http_monime_get_ctx(ngx_http_request_t *r);
 ngx_http_monime_ctx_t *ngx_http_monime_create_ctx(ngx_http_request_t *r);
 ngx_uint_t ngx_http_monime_is_accepted(ngx_http_request_t *r,
     ngx_http_monime_loc_conf_t *mlcf);
-ngx_int_t ngx_http_monime_refuse(ngx_http_request_t *r, ngx_int_t status,
-    char *error, const char *after);
+ngx_int_t ngx_http_monime_refuse(ngx_http_request_t *r,
+    struct mn_refusal refusal, const char *after);
 const char *ngx_http_monime_retry_after(struct monime_call *call);
 ngx_int_t ngx_http_monime_suspend(ngx_http_request_t *r);
 void ngx_http_monime_started(ngx_http_monime_wait_t *wait);

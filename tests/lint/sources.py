@@ -48,6 +48,8 @@ layer_of = {name: (rank, layer)
 library = files(r"lib/[^/]+\.[ch]")
 command = files(r"module/cli/[^/]+\.[ch]")
 pam = files(r"module/pam/[^/]+\.[ch]")
+# What the modules of web servers share, and no host's header.
+shared = files(r"module/[^/]+\.[ch]")
 
 
 def includes(path):
@@ -91,12 +93,18 @@ for path in command + pam:
                    layer_of.get(stem(name), (0, ""))[1] in COMMAND_SEES and
                    f"lib/{name}" in library, where,
                    f"the command does not see {name}")
+for path in shared:
+    for where, kind, name in includes(path):
+        check.need(f"module/{name}" in shared if kind == '"' else
+                   name == "monime.h" or name.removesuffix(".h") in SYSTEM,
+                   where, f"what web servers share does not see {name}")
 low = re.search(r"^LOW\s*=\s*(.*)$", read("Makefile"), re.M)
 for name in low[1].split() if low else []:
     check.need(layer_of.get(name, (0, ""))[1] in COMMAND_SEES, "Makefile",
                f"LOW has {name}, which is not of {' and '.join(COMMAND_SEES)}")
 check.done(f"{len(library)} files of lib, {len(command)} of the command, "
-           f"{len(pam)} of PAM: includes point down")
+           f"{len(pam)} of PAM, {len(shared)} that web servers share: includes "
+           "point down")
 
 check = Check("third-party headers")
 for path in library + command + pam:
@@ -118,7 +126,8 @@ for path in [p for p in library + command + pam if p.endswith(".c")]:
     last = (includes(path) or [(path, "", "nothing")])[-1]
     check.need(last[1:] == ('"', "banned.h"), last[0],
                f"the last include is {last[2]}, not \"banned.h\"")
-for path in library + command + pam + files(r"(include|tests)/.*\.([ch]|cpp)"):
+for path in library + command + pam + shared + \
+        files(r"(include|tests)/.*\.([ch]|cpp)"):
     text = read(path)
     head = re.match(r"/\* SPDX-License-Identifier: MIT \*/\n\n/\*(.*?)\*/\n",
                     text, re.S)
