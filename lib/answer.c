@@ -150,7 +150,8 @@ doubt(const char *body, size_t len, struct json_object *root)
 			continue;
 		} else if (body[i] == ':') {
 			colons++;
-		} else if (memchr("-" MN_TEXT_DIGIT, body[i], 11) != NULL) {
+		} else if (body[i] == '-' ||
+		    (body[i] >= '0' && body[i] <= '9')) {
 			n = number(body + i);
 			if (n == 0)
 				return "the answer is not JSON";
