@@ -111,6 +111,14 @@ absent(const char *path)
 	return lstat(path, &st) != 0;
 }
 
+/* Is it the profile that is not there, and not a folder above it? */
+static bool
+no_profile(const struct opening *o, const char *path, const char *said)
+{
+	return path == o->p->path && absent(path) &&
+	    strncmp(said, path, strlen(path)) == 0;
+}
+
 /*
  * Read a file that key names; NULL: none does.  What is optional and not there
  * is MONIME_OK and NULL.
@@ -130,6 +138,11 @@ load(struct opening *o, const char *path, const char *key, bool optional,
 		r = record(o->p, path, &id);
 	else if (key != NULL)
 		(void)say(o->e, r, o, key, mn_error_get(&said));
+	else if (missing && no_profile(o, path, mn_error_get(&said)))
+		(void)mn_error_add(o->e, r, "%s: there is no such profile; "
+		    "monime list names those that there are, and monime "
+		    "set-token %s/%s makes this one", path,
+		    mn_profile_environment(o->p->environment), o->name);
 	else
 		(void)mn_error_add(o->e, r, "%s", mn_error_get(&said));
 	if (r != MONIME_OK) {

@@ -419,6 +419,15 @@ refuse_folder(struct walk *w, enum broken rule)
 	return refuse(w, rule, &w->folder);
 }
 
+/* Is it the folder that is wanted, or that of the file? */
+static bool
+is_last_folder(const struct walk *w)
+{
+	const char *rest = w->path + w->end;
+
+	return w->file ? strchr(rest + 1, '/') == NULL : rest[0] == '\0';
+}
+
 static int
 not_there(struct walk *w)
 {
@@ -427,8 +436,8 @@ not_there(struct walk *w)
 	if (w->rule->ca)
 		return refuse(w, MISSING_CA, &w->st);
 	if (!w->file || w->path[w->end] != '\0')
-		return refuse(w, w->rule->secret ? MISSING_SECRETS_FOLDER :
-		    MISSING_FOLDER, &w->st);
+		return refuse(w, w->rule->secret && is_last_folder(w) ?
+		    MISSING_SECRETS_FOLDER : MISSING_FOLDER, &w->st);
 	return refuse(w, w->rule->secret ? MISSING_SECRET : MISSING_FILE,
 	    &w->st);
 }

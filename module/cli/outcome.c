@@ -6,9 +6,6 @@
 #include "cli.h"
 #include "output.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 
 #include "banned.h"
@@ -104,23 +101,6 @@ mn_outcome_log(struct monime *m, const char *profile, bool verbose)
 		monime_set_log(m, 0, NULL, NULL);
 }
 
-/* The library names the file alone; there are easier ways to one. */
-static void
-tell_missing(const struct mn_cli *cli, const char *profile, const char *error)
-{
-	struct mn_text path = MN_TEXT_INIT(8192);
-	struct stat st;
-
-	mn_text_add(&path, "%s/%s.conf", cli->folder, profile);
-	if (!path.failed &&
-	    strncmp(error, mn_text_get(&path), path.len) == 0 &&
-	    lstat(mn_text_get(&path), &st) != 0 && errno == ENOENT)
-		(void)mn_output_error(profile, "there is no such profile: "
-		    "monime list names those that there are, and monime "
-		    "set-token makes one");
-	mn_text_free(&path);
-}
-
 int
 mn_outcome_open(const struct mn_cli *cli, const char *profile, bool verbose,
     struct monime **m)
@@ -134,7 +114,5 @@ mn_outcome_open(const struct mn_cli *cli, const char *profile, bool verbose,
 		(void)mn_output_error(profile, "%s", monime_strerror(r));
 	else
 		mn_output_errors(profile, monime_error(*m));
-	if (r == MONIME_ECONFIG && *m != NULL)
-		tell_missing(cli, profile, monime_error(*m));
 	return r;
 }

@@ -428,7 +428,7 @@ class Check(Case):
 
     def test_our_own_fault_is_two(self):
         self.assertRegex(self.run_cli(2, "check", "test/none").err,
-                         "no such profile: monime list .* set-token makes")
+                         "no such profile; monime list .* set-token test/none")
         self.assertNotIn("no such profile",
                          self.run_cli(2, "check", "nonsense").err)
         self.assertIn("no credential to check: write its token",
