@@ -6,6 +6,7 @@
 #include "answer.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <json-c/json.h>
@@ -16,20 +17,23 @@
 #define ID	MN_TEXT_ALNUM "_-"
 #define VERSION	MN_TEXT_ALNUM "._-"
 
-/* Parse as strictly as json-c does by itself; doubt() knows the rest. */
-static struct json_object *
-parse(const char *body, size_t len)
+/* Strict, as far as json-c is by itself; doubt() knows the rest. */
+static struct json_tokener *
+tokener(void)
 {
-	struct json_object *root = NULL;
-	struct json_tokener *tok;
+	struct json_tokener *tok = json_tokener_new_ex(MN_ANSWER_DEPTH);
 
-	if (len == 0 || len > INT_MAX)
-		return NULL;
-	tok = json_tokener_new_ex(MN_ANSWER_DEPTH);
-	if (tok == NULL)
-		return NULL;
-	json_tokener_set_flags(tok,
-	    JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	if (tok != NULL)
+		json_tokener_set_flags(tok,
+		    JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	return tok;
+}
+
+static struct json_object *
+parse_by(struct json_tokener *tok, const char *body, size_t len)
+{
+	struct json_object *root;
+
 	root = json_tokener_parse_ex(tok, body, (int)len);
 	/* What is open may go on; what follows an object may not. */
 	if (json_tokener_get_error(tok) != json_tokener_success ||
@@ -38,7 +42,56 @@ parse(const char *body, size_t len)
 		json_object_put(root);
 		root = NULL;
 	}
+	return root;
+}
+
+static struct json_object *
+parse(const char *body, size_t len)
+{
+	struct json_object *root;
+	struct json_tokener *tok;
+
+	if (len == 0 || len > INT_MAX)
+		return NULL;
+	tok = tokener();
+	if (tok == NULL)
+		return NULL;
+	root = parse_by(tok, body, len);
 	json_tokener_free(tok);
+	return root;
+}
+
+/*
+ * The same where a string is secret.  json-c gathers each string in a buffer of
+ * its own, which moves as it grows and holds the last one when it is freed: a
+ * string that is as long as the body and says nothing makes the room before,
+ * and takes the place of what was there after.
+ */
+static struct json_object *
+parse_secret(const char *body, size_t len)
+{
+	struct json_object *root = NULL;
+	struct json_tokener *tok;
+	char *filler;
+
+	if (len == 0 || len > INT_MAX - 2)
+		return NULL;
+	tok = tokener();
+	filler = malloc(len + 3);
+	if (tok == NULL || filler == NULL)
+		goto out;
+	memset(filler, ' ', len + 2);
+	filler[0] = filler[len + 1] = '"';
+	filler[len + 2] = '\0';
+	json_object_put(parse_by(tok, filler, len + 2));
+	json_tokener_reset(tok);
+	root = parse_by(tok, body, len);
+	json_tokener_reset(tok);
+	json_object_put(parse_by(tok, filler, len + 2));
+out:
+	free(filler);
+	if (tok != NULL)
+		json_tokener_free(tok);
 	return root;
 }
 
@@ -311,7 +364,7 @@ mn_answer_token(const char *body, size_t len, struct mn_answer_token *t,
 	bool r = false;
 
 	memset(t, 0, sizeof(*t));
-	root = parse(body, len);
+	root = parse_secret(body, len);
 	token = member(root, "access_token", json_type_string);
 	type = member(root, "token_type", json_type_string);
 	if (token == NULL) {

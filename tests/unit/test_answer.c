@@ -3,6 +3,9 @@
 /* answer.c: what is taken out of the APIs' JSON, and what is not believed. */
 
 #include "unit.h"
+#include "copies.h"
+
+#include <json-c/json.h>
 
 #include "answer.h"
 
@@ -869,6 +872,60 @@ start(void **state)
 	return mn_secret_init() ? 0 : -1;
 }
 
+/*
+ * What json-c had of it is gone, wherever it stood in the answer; and what is
+ * left where nobody cared would be found.
+ */
+static void
+test_no_copy_of_a_token_is_left(void **state)
+{
+	static const size_t sizes[] = { 40, 300, 5000 };
+	static const char *const format[] = {
+		"{\"access_token\": \"%s\", \"token_type\": \"Bearer\"}",
+		"{\"token_type\": \"Bearer\", \"access_token\": \"%s\"}",
+		"{\"token_type\": \"Bearer\", \"access_token\": \"x\", "
+		"\"refresh_token\": \"%s\"}"
+	};
+	char masked[16], body[6000], secret[5001];
+	struct mn_answer_token t;
+	struct json_object *root;
+	const char *why;
+	uint32_t drawn = 1;
+	size_t i, k, n;
+	char *lost;
+
+	(void)state;
+	if (copies_unknown())
+		skip();
+	for (i = 0; i < ROWS(sizes) * ROWS(format); i++) {
+		n = sizes[i / ROWS(format)];
+		for (k = 0; k < n; k++) {
+			drawn = drawn * 1103515245 + 12345;
+			secret[k] = (char)('A' + (drawn >> 16) % 26);
+		}
+		secret[n] = '\0';
+		memcpy(masked, secret + n - sizeof(masked), sizeof(masked));
+		copies_mask(masked, sizeof(masked));
+		n = (size_t)snprintf(body, sizeof(body),
+		    format[i % ROWS(format)], secret);
+		ROW(mn_answer_token(body, n, &t, &why), "row %zu", i);
+		mn_secret_free(t.token);
+		ROW(copies(masked, sizeof(masked)) == 0, "row %zu: left", i);
+	}
+	end_rows();
+	/* That they can be found. */
+	lost = strdup(secret);
+	assert_non_null(lost);
+	assert_int_equal(copies(masked, sizeof(masked)), 1);
+	explicit_bzero(lost, strlen(lost));
+	free(lost);
+	assert_int_equal(copies(masked, sizeof(masked)), 0);
+	root = json_tokener_parse(body);
+	assert_non_null(root);
+	json_object_put(root);
+	assert_true(copies(masked, sizeof(masked)) > 0);
+}
+
 int
 main(void)
 {
@@ -897,6 +954,7 @@ main(void)
 		cmocka_unit_test(test_id_is_of_letters_digits_and_two_signs),
 		cmocka_unit_test(test_token_answer_is_taken_apart),
 		cmocka_unit_test(test_answer_without_a_bearer_token_is_none),
+		cmocka_unit_test(test_no_copy_of_a_token_is_left),
 		cmocka_unit_test(test_object_is_written_as_json),
 	};
 
