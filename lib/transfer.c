@@ -19,6 +19,12 @@
 
 #define HEAD_USUAL	500	/* bytes of a head that most do not pass */
 
+/*
+ * So much is escaped at once.  libcurl begins with 32 bytes, and leaves what it
+ * has of a secret behind when it needs more.
+ */
+#define ESCAPED		10
+
 struct mn_easy {
 	CURL *curl;
 	struct mn_transfer *transfer;
@@ -134,17 +140,19 @@ void
 mn_transfer_escape(struct mn_text *out, const char *s, size_t len)
 {
 	char *escaped;
+	size_t n;
 
-	if (len == 0)
-		return;		/* to libcurl 0 means strlen() */
-	escaped = curl_easy_escape(NULL, s, (int)len);
-	if (escaped == NULL) {
-		out->failed = true;
-		return;
+	for (; len > 0; s += n, len -= n) {
+		n = len < ESCAPED ? len : ESCAPED;
+		escaped = curl_easy_escape(NULL, s, (int)n);
+		if (escaped == NULL) {
+			out->failed = true;
+			return;
+		}
+		mn_text_put(out, escaped, strlen(escaped));
+		explicit_bzero(escaped, strlen(escaped));
+		curl_free(escaped);
 	}
-	mn_text_put(out, escaped, strlen(escaped));
-	explicit_bzero(escaped, strlen(escaped));
-	curl_free(escaped);
 }
 
 bool

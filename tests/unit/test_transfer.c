@@ -3,6 +3,7 @@
 /* transfer.c: the head of an answer, limits, and how an exchange ended. */
 
 #include "unit.h"
+#include "copies.h"
 
 /* For what is static; the Makefile lets these definitions come first. */
 #undef _GNU_SOURCE
@@ -507,6 +508,46 @@ test_head_that_was_cut_is_no_answer(void **state)
 	mn_transfer_free(&t);
 }
 
+/* Nothing, some and all of it is escaped, below and above what fits at once. */
+static void
+test_escaping_leaves_no_copy(void **state)
+{
+	static const size_t signs[] = { 0, 1, 5 };	/* of five */
+	char secret[81], wanted[3 * sizeof(secret)], masked[9];
+	struct mn_text out = MN_TEXT_INIT(1024);
+	size_t i, k, n, at;
+	bool sign;
+
+	(void)state;
+	if (copies_unknown())
+		skip();
+	for (i = 0; i < ROWS(signs) * (sizeof(secret) - 1); i++) {
+		n = i / ROWS(signs) + 1;
+		for (k = at = 0; k < n; k++) {
+			sign = signs[i % ROWS(signs)] > (k * 7 + i) % 5;
+			secret[k] = (char)(sign ? '%' :
+			    'A' + (i + k * k + k / 3) % 26);
+			wanted[at++] = secret[k];
+			if (!sign)
+				continue;
+			wanted[at++] = '2';
+			wanted[at++] = '5';
+		}
+		wanted[at] = '\0';
+		mn_transfer_escape(&out, secret, n);
+		ROW(!out.failed && strcmp(mn_text_get(&out), wanted) == 0,
+		    "%zu: %s", n, mn_text_get(&out));
+		mn_text_free(&out);
+		/* Its second half: malloc() writes where the first one was. */
+		if (i % ROWS(signs) > 0 || n < 2 * sizeof(masked))
+			continue;
+		memcpy(masked, secret + n / 2, sizeof(masked));
+		copies_mask(masked, sizeof(masked));
+		ROW(copies(masked, sizeof(masked)) == 0, "%zu: left", n);
+	}
+	end_rows();
+}
+
 int
 main(void)
 {
@@ -532,6 +573,7 @@ main(void)
 		    test_end_tells_what_was_sent_from_what_was_not),
 		cmocka_unit_test(test_head_that_was_cut_is_no_answer),
 		cmocka_unit_test(test_date_is_an_http_date),
+		cmocka_unit_test(test_escaping_leaves_no_copy),
 		cmocka_unit_test(
 		    test_kept_handle_holds_nothing_of_an_earlier_transfer),
 	};
