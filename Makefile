@@ -494,9 +494,9 @@ $(VICTIMS): %: %.o $(LIBRARY)
 $(COMPARE): %: %.o $(BUILD)/module/pam/map.o $(LOW_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(CLI_LIBS)
 
-## check-attack     hostile servers, bearers and users, each with what came of it
-check-attack: all nginx apache $(VICTIMS) $(COMPARE)
-	$(Q)packaging/need check nginx apache host attack
+## check-attack     hostile servers, bearers and users; secrets sought everywhere
+check-attack: all nginx apache pam $(PAM_TESTS_BUILT) $(VICTIMS) $(COMPARE)
+	$(Q)packaging/need check nginx apache pam host host-pam attack
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/attack/run
 
 ## soak             an hour of everything together; MONIME_SOAK_SECONDS

@@ -7,10 +7,12 @@
  *	request PROFILE METHOD PATH	code, ms, "executed"
  *	load SECONDS TOKEN TOKEN	good, wrong: how many calls of both
  *					profiles of LOADED at once
+ *	webhook PROFILE SIGNATURE BODY	code
  *
- *	victim FOLDER
+ *	victim FOLDER [LOG]
  *
- * It ends with its input.
+ * All that the library says goes into LOG, at level debug; and what it is told
+ * is wiped when it has been done.  It ends with its input.
  */
 
 #include <err.h>
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <time.h>
 
 #include "monime.h"
@@ -30,6 +33,7 @@
 #define WORD		160
 
 static const char *folder;
+static FILE *said;		/* NULL: nobody listens */
 
 static struct {
 	char name[WORD];
@@ -45,6 +49,42 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static void
+on_log(void *data, int level, const char *line)
+{
+	(void)fprintf(data, "log %d: %s\n", level, line);
+}
+
+static void
+listen_to(struct monime *m, const char *profile)
+{
+	if (said == NULL)
+		return;
+	(void)fprintf(said, "open %s: %s\n", profile, monime_error(m));
+	monime_set_log(m, LOG_DEBUG, on_log, said);
+}
+
+/* All that a call says; it is freed. */
+static void
+hear(struct monime_call *call)
+{
+	static const char *const names[] = {
+		"environment", "executed", "fingerprint", "reason",
+		"request-id", "token-scope"
+	};
+	const char *fact;
+	size_t i;
+
+	for (i = 0; said != NULL && i < ROWS(names); i++) {
+		fact = monime_call_get(call, names[i]);
+		(void)fprintf(said, "%s: %s\n", names[i],
+		    fact != NULL ? fact : "");
+	}
+	if (said != NULL)
+		(void)fprintf(said, "call: %s\n", monime_call_error(call));
+	monime_call_free(call);
+}
+
 static struct monime *
 handle(const char *name)
 {
@@ -58,6 +98,7 @@ handle(const char *name)
 		errx(1, "too many profiles");
 	if (monime_open(name, folder, &opened[i].m) != MONIME_OK)
 		errx(1, "%s", monime_error(opened[i].m));
+	listen_to(opened[i].m, name);
 	(void)snprintf(opened[i].name, sizeof(opened[i].name), "%s", name);
 	return opened[i].m;
 }
@@ -67,8 +108,11 @@ do_check(const char *profile, const char *token)
 {
 	struct monime *m = handle(profile);
 	int64_t began = now_ms();
-	int r = monime_check_token(m, token, strlen(token), NULL);
+	struct monime_call *call = NULL;
+	int r = monime_check_token(m, token, strlen(token),
+	    said != NULL ? &call : NULL);
 
+	hear(call);
 	(void)printf("%d %lld\n", r, (long long)(now_ms() - began));
 }
 
@@ -88,7 +132,14 @@ do_request(const char *profile, const char *method, const char *path)
 	executed = monime_call_get(call, "executed");
 	(void)printf("%d %lld %s\n", r, (long long)(now_ms() - began),
 	    executed != NULL ? executed : "-");
-	monime_call_free(call);
+	hear(call);
+}
+
+static void
+do_webhook(const char *profile, const char *signature, const char *body)
+{
+	(void)printf("%d\n", monime_verify_webhook(handle(profile), signature,
+	    strlen(signature), body, strlen(body)));
 }
 
 /*
@@ -183,6 +234,7 @@ do_load(int seconds, const char *test, const char *live)
 		good += load[i].good;
 		wrong += load[i].wrong;
 	}
+	explicit_bzero(load, sizeof(load));
 	(void)printf("%lu %lu\n", good, wrong);
 }
 
@@ -193,9 +245,12 @@ main(int argc, char **argv)
 	int seconds;
 	size_t i;
 
-	if (argc != 2)
-		errx(2, "usage: victim FOLDER");
+	if (argc != 2 && argc != 3)
+		errx(2, "usage: victim FOLDER [LOG]");
 	folder = argv[1];
+	if (argc == 3 && (said = fopen(argv[2], "ae")) == NULL)
+		err(1, "%s", argv[2]);
+	(void)setvbuf(stdin, NULL, _IONBF, 0);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (sscanf(line, "check %159s %159s", a, b) == 2)
 			do_check(a, b);
@@ -205,11 +260,22 @@ main(int argc, char **argv)
 		else if (sscanf(line, "load %d %159s %159s", &seconds, a, b) ==
 		    3)
 			do_load(seconds, a, b);
+		else if (sscanf(line, "webhook %159s %159s %159s", a, b, c) ==
+		    3)
+			do_webhook(a, b, c);
 		else
 			errx(2, "what is that?");
+		explicit_bzero(line, sizeof(line));
+		explicit_bzero(a, sizeof(a));
+		explicit_bzero(b, sizeof(b));
+		explicit_bzero(c, sizeof(c));
 		(void)fflush(stdout);
+		if (said != NULL)
+			(void)fflush(said);
 	}
 	for (i = 0; i < PROFILES; i++)
 		monime_close(opened[i].m);
+	if (said != NULL)
+		(void)fclose(said);
 	return 0;
 }

@@ -9,11 +9,13 @@ from support import BUILD, PATIENCE
 
 
 class Victim:
-    def __init__(self, etc):
+    PROGRAM = (os.path.join(BUILD, "tests", "attack", "victim"),)
+
+    def __init__(self, etc, *more, **how):
         self.process = subprocess.Popen(
-            [os.path.join(BUILD, "tests", "attack", "victim"), etc],
+            [*self.PROGRAM, etc, *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={"PATH": "/usr/bin:/bin"})
+            env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": BUILD}, **how)
         self.pid = self.process.pid
 
     def begin(self, *words):

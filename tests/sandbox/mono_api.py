@@ -199,7 +199,7 @@ def _issue(request, state, api):
                                [("WWW-Authenticate", "Basic")])
         identity, secret = basic
     if not _same(identity, OAUTH_CLIENT["oauth_client_id"]) or \
-            not _same(secret, OAUTH_CLIENT["oauth_client_secret"]):
+            not _same(secret, settings["oauth_client_secret"]):
         return oauth_error(401, "invalid_client", "The client is not known")
     grant = given.get("grant_type")
     if grant is None:
@@ -222,8 +222,8 @@ def _token_answer(state, api, scopes):
     settings = state.settings
     state.tokens_issued += 1
     number = state.tokens_issued
-    token = Token("oauth_%d" % number, "canary_oauth_%06d_Rk5VzTq8Xw2HnB7" %
-                  number, api, "us", client=True)
+    token = Token("oauth_%d" % number, "canary_oauth_%06d_%s" % (
+        number, settings["oauth_ends"][0]), api, "us", client=True)
     lifetime = settings["oauth_lifetime"]
     if lifetime is None and isinstance(settings["oauth_expires_in"], int):
         lifetime = settings["oauth_expires_in"]
@@ -236,5 +236,6 @@ def _token_answer(state, api, scopes):
     if settings["oauth_expires_in"] is not None:
         value["expires_in"] = settings["oauth_expires_in"]
     if settings["oauth_refresh_token"]:
-        value["refresh_token"] = "canary_refresh_%06d_Jw4Ls9YpE6" % number
+        value["refresh_token"] = "canary_refresh_%06d_%s" % (
+            number, settings["oauth_ends"][1])
     return reply(200, value, [("Cache-Control", "no-store")])

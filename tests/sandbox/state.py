@@ -92,6 +92,9 @@ SETTINGS = {
     "oauth_lifetime": None,
     "oauth_token_type": "Bearer",
     "oauth_refresh_token": True,
+    # Another client's secret, and how access and refresh tokens end.
+    "oauth_client_secret": OAUTH_CLIENT["oauth_client_secret"],
+    "oauth_ends": ["Rk5VzTq8Xw2HnB7", "Jw4Ls9YpE6"],
     "oauth_scopes": ["collections", "collections:readonly",
                      "outgoing_transfers", "outgoing_transfers:readonly",
                      "target_resolutions", "target_resolutions:readonly",
