@@ -486,6 +486,7 @@ check-faults: $(if $(SANITIZE),,all nginx apache) $(FAULTS)/faults
 .PHONY: check-attack soak
 VICTIMS	= $(BUILD)/tests/attack/victim $(BUILD)/tests/soak/soak
 COMPARE	= $(BUILD)/tests/attack/compare
+OWNERS	= $(BUILD)/tests/attack/owners.so
 
 $(VICTIMS): %: %.o $(LIBRARY)
 	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $< -L$(BUILD) -lmonime \
@@ -494,8 +495,15 @@ $(VICTIMS): %: %.o $(LIBRARY)
 $(COMPARE): %: %.o $(BUILD)/module/pam/map.o $(LOW_OBJ)
 	$(call say,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(CLI_LIBS)
 
+# It stands in the place of malloc(), whose calls are not to be optimized.
+$(OWNERS): tests/attack/owners.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -std=gnu11 -Wall -Wextra -g -O1 -fno-builtin \
+	    -fPIC -shared -o $@ $<
+
 ## check-attack     hostile servers, bearers and users; secrets sought everywhere
-check-attack: all nginx apache pam $(PAM_TESTS_BUILT) $(VICTIMS) $(COMPARE)
+check-attack: all nginx apache pam $(PAM_TESTS_BUILT) $(VICTIMS) $(COMPARE) \
+    $(OWNERS)
 	$(Q)packaging/need check nginx apache pam host host-pam attack
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/attack/run
 

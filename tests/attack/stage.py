@@ -172,7 +172,7 @@ class Program(Player):
     OUTCOMES = {"0": "yes", "-1": "no", "-2": "no", "-3": "no",
                 "-6": "unknown", "-7": "unknown", "-8": "unknown"}
 
-    def __init__(self, stage, name, program=None):
+    def __init__(self, stage, name, program=None, **environment):
         super().__init__()
         self.name = name
         self.log = os.path.join(stage.folder, name + ".log")
@@ -181,7 +181,7 @@ class Program(Player):
             kind = type("Victim", (Victim,), {"PROGRAM": program}) \
                 if program else Victim
             self.victim = kind(stage.etc, self.log, stderr=stderr,
-                               cwd=stage.cwd)
+                               cwd=stage.cwd, environment=environment)
 
     def ask(self, *words):
         answer = self.victim.ask(*words)
@@ -393,19 +393,24 @@ class Stage:
         self.players.append(player)
         return player
 
-    def nginx(self, **more):
-        return self.add(Web(self, "nginx", NGINX, "debug", **more))
+    # quiet: at the level that is usual.
 
-    def apache(self, **more):
-        return self.add(Web(self, "apache", APACHE, "trace8", **more))
+    def nginx(self, quiet=False, **more):
+        return self.add(Web(self, "nginx", NGINX, "notice" if quiet else
+                            "debug", **more))
 
-    def program(self):
-        self.threads = self.add(Program(self, "C program"))
+    def apache(self, quiet=False, **more):
+        return self.add(Web(self, "apache", APACHE, "warn" if quiet else
+                            "trace8", **more))
 
-    def python(self):
+    def program(self, **environment):
+        self.threads = self.add(Program(self, "C program", **environment))
+        return self.threads
+
+    def python(self, **environment):
         return self.add(Program(self, "python", (
             "/usr/bin/python3", "-B", os.path.join(HERE, "visitor.py"),
-            os.path.join(TREE, "module", "python"))))
+            os.path.join(TREE, "module", "python")), **environment))
 
     def command(self):
         return self.add(Command(self))

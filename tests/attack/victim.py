@@ -11,11 +11,12 @@ from support import BUILD, PATIENCE
 class Victim:
     PROGRAM = (os.path.join(BUILD, "tests", "attack", "victim"),)
 
-    def __init__(self, etc, *more, **how):
+    def __init__(self, etc, *more, environment=None, **how):
         self.process = subprocess.Popen(
             [*self.PROGRAM, etc, *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": BUILD}, **how)
+            env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": BUILD,
+                 **(environment or {})}, **how)
         self.pid = self.process.pid
 
     def begin(self, *words):
