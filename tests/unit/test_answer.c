@@ -375,6 +375,10 @@ test_what_is_no_json_is_no_verdict(void **state)
 		R("{\"x\":1.,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
 		R("{\"x\":1.e5,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
 		R("{\"x\":-.5,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":-,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":1e,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":1E+,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
+		R("{\"x\":1.5e-,\"status\":{" AUTH "}}", NOBODY_KNOWS, NULL),
 		R("{\"x\":[0,-0,0.0,10e0,1E+05,0e-0],\"y\":\"00\","
 		    "\"status\":{" AUTH "}}", YES, ""),
 		/* UTF-8 that is none. */

@@ -406,7 +406,7 @@ test_every_quantity_has_its_range(void **state)
 static const struct {
 	const char *key;
 	const char *good[8];
-	const char *bad[16];
+	const char *bad[24];
 } forms[] = {
 	{ "provider", { "monime", "mono" },
 	    { "Monime", "monime ", "stripe" } },
@@ -414,7 +414,8 @@ static const struct {
 	    { "Banking", "bre-b" } },
 	{ "token", { SECRET, "x" },
 	    { CANARY " ", " " CANARY, CANARY "\xc3\xa9", CANARY "\x7f" } },
-	{ "token_file", { "/a", "/a b/c" }, { "a", "./a", "~/a", "/" } },
+	{ "token_file", { "/a", "/a b/c" }, { "a", "./a", "~/a", "/",
+	    "/a\x01" } },
 	{ "space", { "spc-a", "spc-k6QmvUn4e8DJpQfTEbZoKDxyZAZ" },
 	    { "spc-", "a", "SPC-a", "spc-a b", "spc-\xc3\xa9",
 	    "spc-012345678901234567890123456789012345678901234567890123456"
@@ -429,7 +430,9 @@ static const struct {
 	    "https://a/", "https://a/v1", "https://a?b", "https://a#b",
 	    "https://u:p@a", "https://a:", "https://a:0", "https://a:65536",
 	    "https://-a", "https://a..b", "https://a.", "https://[::g]",
-	    "HTTPS://a" } },
+	    "HTTPS://a", "https://a-", "https://a-.b", "https://[]",
+	    "https://[::1", "https://[::1]a", "https://[127.0.0.1]",
+	    "https://[0000:0000:0000:0000:0000:0000:0000:0000:0001]" } },
 	{ "owner", { "Ms \xc3\x89xample <a@example.com>" },
 	    { "a\tb", "a\x7f" } },
 	{ "purpose", { "payouts" }, { "\x1b[31m" } },
@@ -794,6 +797,8 @@ test_bytes_that_no_text_has_are_refused(void **state)
 	    "end");
 	expect_profile("a = ((((((((((1))))))))));", "FILE:2: brackets are "
 	    "nested too deeply");
+	expect_profile("purpose = /a;", "FILE:2: syntax error");
+	expect_profile("}]);", "FILE:2: syntax error");
 }
 
 static void

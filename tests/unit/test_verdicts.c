@@ -474,6 +474,36 @@ test_nothing_is_remembered_where_ttl_is_zero(void **state)
 	mn_verdicts_close(v);
 }
 
+/* What comes meanwhile asks for itself, or waits for whom it sees. */
+static void
+test_without_ttl_no_claim_keeps_others_from_asking(void **state)
+{
+	struct mn_verdicts_config config = usual;
+	struct mn_probe first, second, third;
+	struct mn_verdicts *v;
+
+	(void)state;
+	config.ttl = 0;
+	config.probes = 2;
+	v = fresh(&config);
+	assert_int_equal(claim(v, "mon_test_a", T0, &first), MN_CLAIM_MINE);
+	/* Strangers have one slot of two. */
+	assert_int_equal(claim(v, "mon_test_a", T0, &second),
+	    MN_CLAIM_LIMITED);
+	mn_verdicts_release(v, &first);
+	mn_verdicts_close(v);
+	config.probes = 4;
+	v = fresh(&config);
+	assert_int_equal(claim(v, "mon_test_a", T0, &first), MN_CLAIM_MINE);
+	assert_int_equal(claim(v, "mon_test_a", T0, &second), MN_CLAIM_MINE);
+	assert_int_not_equal(first.slot, second.slot);
+	assert_int_equal(claim(v, "mon_test_a", T0, &third),
+	    MN_CLAIM_LIMITED);
+	mn_verdicts_release(v, &first);
+	assert_int_equal(claim(v, "mon_test_a", T0, &third), MN_CLAIM_MINE);
+	mn_verdicts_close(v);
+}
+
 static void
 test_wall_clock_is_not_asked(void **state)
 {
@@ -1135,6 +1165,34 @@ test_rate_is_that_of_the_profile(void **state)
 		k = rates[i] - rates[i] / 2;
 		assert_in_range(first, 1, k == 1 ? 1 : 2 * k);
 		assert_in_range(n, 9 * k, 11 * k);
+		mn_verdicts_close(v);
+	}
+}
+
+/* A share of none a second is none of theirs: they have the strangers'. */
+static void
+test_known_token_has_the_strangers_rate_as_well(void **state)
+{
+	struct mn_verdicts_config config = usual;
+	struct mn_verdicts *v;
+	struct mn_probe probe;
+	int i;
+
+	(void)state;
+	for (config.probe_rate = 1; config.probe_rate <= 4;
+	    config.probe_rate++) {
+		v = fresh(&config);
+		for (i = 0; i < 5; i++)
+			tell(v, numbered("good", i), MONIME_OK, T0 - TTL);
+		for (i = 0; i < config.probe_rate; i++) {
+			assert_int_equal(claim(v, numbered("good", i), T0,
+			    &probe), MN_CLAIM_MINE);
+			mn_verdicts_release(v, &probe);
+		}
+		assert_int_equal(claim(v, numbered("good", i), T0, &probe),
+		    MN_CLAIM_LIMITED);
+		assert_int_equal(claim(v, "mon_test_new", T0, &probe),
+		    MN_CLAIM_LIMITED);
 		mn_verdicts_close(v);
 	}
 }
@@ -2083,6 +2141,20 @@ test_word_from_the_future_keeps_no_verdict_out(void **state)
 	mn_verdicts_close(v);
 }
 
+/* But one that was really written there, by a clock that is ahead, stands. */
+static void
+test_refusal_by_a_clock_ahead_outlasts_an_older_yes(void **state)
+{
+	struct mn_verdicts *v = fresh(&usual);
+
+	(void)state;
+	tell(v, "mon_test_a", MONIME_EDENIED, T0 + 2000);
+	tell(v, "mon_test_a", MONIME_OK, T0);
+	assert_int_equal(told(v, "mon_test_a", T0), 1);
+	assert_int_equal(told(v, "mon_test_a", T0 + 2000), MONIME_EDENIED);
+	mn_verdicts_close(v);
+}
+
 static void
 test_mapping_may_be_written_over_meanwhile(void **state)
 {
@@ -2213,6 +2285,8 @@ main(void)
 		cmocka_unit_test(test_outage_is_held_from_its_end),
 		cmocka_unit_test(test_verdict_of_a_later_time_does_not_count),
 		cmocka_unit_test(test_nothing_is_remembered_where_ttl_is_zero),
+		cmocka_unit_test(
+		    test_without_ttl_no_claim_keeps_others_from_asking),
 		cmocka_unit_test(test_wall_clock_is_not_asked),
 		cmocka_unit_test(test_outage_told_late_ends_no_refusal),
 		cmocka_unit_test(
@@ -2236,6 +2310,8 @@ main(void)
 		cmocka_unit_test(
 		    test_flood_of_strangers_leaves_probes_to_the_known),
 		cmocka_unit_test(test_rate_is_that_of_the_profile),
+		cmocka_unit_test(
+		    test_known_token_has_the_strangers_rate_as_well),
 		cmocka_unit_test(test_pieces_make_a_table_of_their_own),
 		cmocka_unit_test(test_forked_processes_share_verdicts),
 		cmocka_unit_test(
@@ -2254,6 +2330,8 @@ main(void)
 		cmocka_unit_test(test_yes_of_one_token_is_none_of_another),
 		cmocka_unit_test(
 		    test_word_from_the_future_keeps_no_verdict_out),
+		cmocka_unit_test(
+		    test_refusal_by_a_clock_ahead_outlasts_an_older_yes),
 		cmocka_unit_test(test_mapping_may_be_written_over_meanwhile),
 		cmocka_unit_test(test_mapping_tells_nothing_of_a_token),
 		cmocka_unit_test(test_remembered_verdict_needs_no_system_call),
