@@ -518,6 +518,12 @@ test_test_token_in_a_live_profile_is_sent_nowhere(void **state)
 	assert_code(call, check(m, "live", &call), MONIME_OK);
 	assert_fact(call, "environment", "live");
 	monime_call_free(call);
+	m = anew(m);
+	/* What is live by its prefix and test by the API's word is neither. */
+	fault_text("/", 200, ENV("\"test\""));
+	assert_code(call, check(m, "live", &call), MONIME_EENVIRONMENT);
+	assert_fact(call, "environment", "test");
+	monime_call_free(call);
 	monime_close(m);
 }
 

@@ -1210,6 +1210,64 @@ test_changed_secret_keeps_the_token(void **state)
 	monime_close(m);
 }
 
+/* A secret that the endpoint refuses, and what else stands in the group. */
+static void
+write_refused(const char *name, const char *oauth2)
+{
+	sandbox_write_file(folder, "test/o.conf", 0600,
+	    "provider = \"mono\";\nproduct = \"breb\";\n"
+	    "base_url = \"%s\";\noauth2 = {\n\tclient_id = \"%s\";\n"
+	    "\tclient_secret = \"canary_cl\";\n%s\n};\nreload = \"1 s\";\n",
+	    sandbox_origin(sandbox, SERVER),
+	    strcmp(name, "client") == 0 ? "another" :
+	    sandbox_token(sandbox, "oauth_client_id"), oauth2);
+}
+
+/* Or a profile that may do less would go on with what it could before. */
+static void
+test_token_of_another_request_is_not_kept(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *oauth2;
+		int code;
+	} rows[] = {
+#define SCOPE	"scope = \"collections\"; "
+#define EXTRA	"extra = [\"b=c\"]; "
+		{ "the same", SCOPE EXTRA, MONIME_OK },
+		{ "how it is sent", SCOPE EXTRA "auth = \"basic\"; "
+		  "body = \"json\";", MONIME_OK },
+		{ "client", SCOPE EXTRA, MONIME_EDENIED },
+		{ "no scope", EXTRA, MONIME_EDENIED },
+		{ "scope", "scope = \"collections "
+		  "target_resolutions:readonly\"; " EXTRA, MONIME_EDENIED },
+		{ "audience", SCOPE EXTRA "audience = \"e\";",
+		  MONIME_EDENIED },
+		{ "no extra", SCOPE, MONIME_EDENIED },
+		{ "extra", SCOPE "extra = [\"b=d\"];", MONIME_EDENIED },
+		{ "more extra", SCOPE "extra = [\"b=c\", \"d=e\"];",
+		  MONIME_EDENIED },
+		{ "grant", SCOPE EXTRA "grant = \"password\"; "
+		  "username = \"u\"; password = \"canary_p\";",
+		  MONIME_EDENIED },
+#undef SCOPE
+#undef EXTRA
+	};
+	struct monime *m;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(rows); i++) {
+		row = rows[i].name;
+		m = open_breb(rows[0].oauth2, "reload = \"1 s\";");
+		ask(m, "GET", COLLECTIONS, MONIME_OK);
+		write_refused(rows[i].name, rows[i].oauth2);
+		move_clock(1100);
+		ask(m, "GET", COLLECTIONS, rows[i].code);
+		monime_close(m);
+	}
+}
+
 int
 main(void)
 {
@@ -1242,6 +1300,7 @@ main(void)
 		LIVING(test_reports_of_nothing_but_401_are_no_storm),
 		LIVING(test_check_credential_fetches_and_tells),
 		LIVING(test_changed_secret_keeps_the_token),
+		LIVING(test_token_of_another_request_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, common_start, common_stop);
