@@ -416,6 +416,11 @@ mn_answer_object(const struct mn_parameter *parameters, size_t n,
 		v = json_object_new_string(parameters[i].value);
 		r = v != NULL && json_object_object_add(root,
 		    parameters[i].name, v) == 0;
+		/* It is still ours, and may be a secret. */
+		if (!r) {
+			wipe(v);
+			json_object_put(v);
+		}
 	}
 	s = r ? json_object_to_json_string_length(root,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len) :

@@ -288,7 +288,7 @@ ambiguous_escape(const char *s)
 	if (high < 0 || low < 0)
 		return true;
 	c = high * 16 + low;
-	return c < 0x20 || c == 0x7f || c == '\0' ||
+	return c < 0x20 || c == 0x7f ||
 	    strchr(MN_TEXT_ALNUM "-._~" "/\\%;?#", c) != NULL;
 }
 

@@ -4,7 +4,7 @@
  * The fault sweep of the library: each scenario, with each thing that it asks
  * of the system, of the C library and of other libraries failing in turn.
  *
- *	faults [all] [part=I/N] [only=TEXT] [kind=TEXT] [at=N]
+ *	faults [all] [part=I/N] [only=TEXT] [kind=PATTERN] [at=N]
  *
  * By default all of what our own code asks for, and a sample of what happens
  * inside others.  What it finds is told on standard output, a line each, in
@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -79,7 +80,7 @@ static struct {
 	unsigned int part, parts;
 	const char *only, *kind;
 	uint32_t at;
-} wanted = { .parts = 1, .only = "", .kind = "" };
+} wanted = { .parts = 1, .only = "", .kind = "*" };
 
 static struct outcome *out;
 static struct run parent;	/* whose handle children inherit */
@@ -583,6 +584,12 @@ inherit(const struct scenario *s)
 	monime_call_free(parent.call);
 }
 
+static bool
+is_wanted(const struct kind *kind)
+{
+	return fnmatch(wanted.kind, kind->name, FNM_EXTMATCH) == 0;
+}
+
 /* valgrind and the sanitizers cannot be watched. */
 static bool
 wants_calls(void)
@@ -590,8 +597,7 @@ wants_calls(void)
 	size_t i;
 
 	for (i = 0; i < KINDS; i++) {
-		if (kinds[i].number != 0 &&
-		    strstr(kinds[i].name, wanted.kind) != NULL)
+		if (kinds[i].number != 0 && is_wanted(&kinds[i]))
 			return true;
 	}
 	return false;
@@ -615,7 +621,7 @@ run_scenario(const struct scenario *s)
 	    !survey(s, false, counts[0]))
 		return;
 	for (i = 0; i < KINDS; i++) {
-		if (strstr(kinds[i].name, wanted.kind) != NULL)
+		if (is_wanted(&kinds[i]))
 			sweep(s, &kinds[i], counts[kinds[i].number != 0]);
 	}
 	if (s->flags & INHERITS)

@@ -76,6 +76,18 @@ scenarios_write_first(const char *to)
 }
 
 static void
+write_oauth(const char *name, const char *more)
+{
+	sandbox_write_file(folder, name, 0600,
+	    "provider = \"mono\";\nproduct = \"breb\";\n"
+	    "base_url = \"%s\";\noauth2 = {\n\tclient_id = \"%s\";\n"
+	    "\tclient_secret = \"%s\";\n%s\n};\n" LIMITS,
+	    sandbox_origin(sandbox, "mono_sandbox"),
+	    sandbox_token(sandbox, "oauth_client_id"),
+	    sandbox_token(sandbox, "oauth_client_secret"), more);
+}
+
+static void
 write_policy(const char *environments)
 {
 	sandbox_write_file(folder, "monime.conf", 0644,
@@ -112,13 +124,9 @@ scenarios_write(void)
 	    sandbox_object(sandbox, "mono_sandbox"));
 	sandbox_write_file(folder, "test/bank.secret", 0600, "%s\n",
 	    sandbox_token(sandbox, "mono_sandbox"));
-	sandbox_write_file(folder, "test/oauth.conf", 0600,
-	    "provider = \"mono\";\nproduct = \"breb\";\n"
-	    "base_url = \"%s\";\noauth2 = {\n\tclient_id = \"%s\";\n"
-	    "\tclient_secret = \"%s\";\n};\n" LIMITS,
-	    sandbox_origin(sandbox, "mono_sandbox"),
-	    sandbox_token(sandbox, "oauth_client_id"),
-	    sandbox_token(sandbox, "oauth_client_secret"));
+	write_oauth("test/oauth.conf", "");
+	write_oauth("test/basic.conf", "auth = \"basic\"; body = \"json\"; "
+	    "scope = \"collections\"; extra = [\"a=b\", \"c=d\"];");
 }
 
 /*
@@ -527,6 +535,13 @@ revoke_issued(struct run *r)
 }
 
 static void
+take_basic(struct run *r)
+{
+	(void)r;
+	sandbox_setting(sandbox, "{\"oauth_basic\": true}");
+}
+
+static void
 unavailable(struct run *r)
 {
 	must(r, post(r), MONIME_OK);
@@ -654,6 +669,8 @@ const struct scenario scenarios[] = {
 	    NULL, NO },
 	{ "credential, OAuth 2.0", "test/oauth", MAY, "test", NULL,
 	    credential, NULL, OK },
+	{ "credential, OAuth 2.0, basic and JSON", "test/basic", MAY, "test",
+	    take_basic, credential, NULL, OK },
 
 	{ "request, GET", "test/t", MAY, "test", NULL, get, NULL, OK },
 	{ "request, GET, on the loop", "test/t", MAY, "test", NULL, get_loop,

@@ -718,7 +718,8 @@ test_id_is_of_letters_digits_and_two_signs(void **state)
 		"a", "req_01-Z", "0b0e7d0c-6d57-4a4e-9d4b-0d8a5b0c1d2e"
 	};
 	static const char *const bad[] = {
-		"", " ", "a b", "a\n", "a.b", "a:b", "a/b", "\xc3\xa9", "a\x1b"
+		"", " ", "a b", "a\n", "a.b", "a:b", "a/b", "\xc3\xa9", "a\x1b",
+		"a@", "a[", "a`", "a{", "a\x7f"
 	};
 	char id[MN_ANSWER_WORD + 1];
 	size_t i;

@@ -1029,6 +1029,8 @@ static const struct {
 	    NULL, MONIME_ECONFIG, "space spc-a is not in allow.spaces" },
 
 	/* What a check may ask. */
+	{ { EVERY_DEFAULT, .check.accept = MN_ACCEPT_SPACE }, NULL, MONIME_OK,
+	    NULL },
 	{ { EVERY_DEFAULT, .check.path = "/v1/financial-accounts/fac-1" },
 	    NULL, MONIME_OK, NULL },
 	{ { EVERY_DEFAULT, .check.accept = MN_ACCEPT_ANY }, NULL, MONIME_OK,

@@ -432,7 +432,7 @@ static const struct {
 	    "https://-a", "https://a..b", "https://a.", "https://[::g]",
 	    "HTTPS://a", "https://a-", "https://a-.b", "https://[]",
 	    "https://[::1", "https://[::1]a", "https://[127.0.0.1]",
-	    "https://[0000:0000:0000:0000:0000:0000:0000:0000:0001]" } },
+	    "https://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0001]" } },
 	{ "owner", { "Ms \xc3\x89xample <a@example.com>" },
 	    { "a\tb", "a\x7f" } },
 	{ "purpose", { "payouts" }, { "\x1b[31m" } },
@@ -779,11 +779,16 @@ test_bytes_that_no_text_has_are_refused(void **state)
 {
 	static const char nul[] =
 	    "provider = \"monime\";\n\npurpose = \"a\0b\";";
+	static char large[MN_SCAN_MAX + 1];
 	struct reading g;
 
 	(void)state;
 	read_bytes(&g, &mn_keys_profile, nul, sizeof(nul) - 1);
 	assert_string_equal(mn_error_get(&g.e), "FILE:3: a NUL byte");
+	forget(&g);
+	memset(large, ' ', sizeof(large));
+	read_bytes(&g, &mn_keys_profile, large, sizeof(large));
+	assert_string_equal(mn_error_get(&g.e), "FILE: too large");
 	forget(&g);
 	expect_profile("purpose = \"a\\x00\";", "FILE:2: in a string, \\ can "
 	    "only precede \" or \\");

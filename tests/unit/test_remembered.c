@@ -294,6 +294,28 @@ test_handles_of_one_process_share_what_is_remembered(void **state)
 	monime_close(b);
 }
 
+/* One that no memory was left for, and one that no answer is remembered of. */
+static void
+test_without_a_table_at_hand_the_answers_are_the_same(void **state)
+{
+	static char token[3 * MN_TOKEN_MAX];
+	struct monime *m = open_handle();
+	struct mn_verdicts *v = m->verdicts;
+
+	(void)state;
+	m->verdicts = NULL;
+	assert_int_equal(check(m, TOKEN), MONIME_OK);
+	assert_int_equal(check(m, NOBODY), MONIME_EDENIED);
+	assert_int_equal(monime_check_token_start(m, TOKEN, strlen(TOKEN),
+	    NULL, NULL), MONIME_EPENDING);
+	m->verdicts = v;
+	memset(token, 'x', sizeof(token));
+	memcpy(token, "mon_test_", 9);
+	assert_int_equal(monime_check_token(m, token, sizeof(token), NULL),
+	    MONIME_EDENIED);
+	monime_close(m);
+}
+
 static int
 setup(void **state)
 {
@@ -328,6 +350,8 @@ main(void)
 		cmocka_unit_test(test_call_of_a_remembered_no_names_nobody),
 		cmocka_unit_test(
 		    test_handles_of_one_process_share_what_is_remembered),
+		cmocka_unit_test(
+		    test_without_a_table_at_hand_the_answers_are_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

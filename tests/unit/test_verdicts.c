@@ -2143,11 +2143,16 @@ test_word_from_the_future_keeps_no_verdict_out(void **state)
 
 /* But one that was really written there, by a clock that is ahead, stands. */
 static void
-test_refusal_by_a_clock_ahead_outlasts_an_older_yes(void **state)
+test_verdict_by_a_clock_ahead_outlasts_an_older_yes(void **state)
 {
 	struct mn_verdicts *v = fresh(&usual);
+	struct mn_verdict found;
 
 	(void)state;
+	tell(v, "mon_test_b", MONIME_OK, T0 + 2000);
+	tell(v, "mon_test_b", MONIME_OK, T0);
+	assert_true(look(v, "mon_test_b", T0 + 2000, &found));
+	assert_int_equal(found.age, 0);
 	tell(v, "mon_test_a", MONIME_EDENIED, T0 + 2000);
 	tell(v, "mon_test_a", MONIME_OK, T0);
 	assert_int_equal(told(v, "mon_test_a", T0), 1);
@@ -2331,7 +2336,7 @@ main(void)
 		cmocka_unit_test(
 		    test_word_from_the_future_keeps_no_verdict_out),
 		cmocka_unit_test(
-		    test_refusal_by_a_clock_ahead_outlasts_an_older_yes),
+		    test_verdict_by_a_clock_ahead_outlasts_an_older_yes),
 		cmocka_unit_test(test_mapping_may_be_written_over_meanwhile),
 		cmocka_unit_test(test_mapping_tells_nothing_of_a_token),
 		cmocka_unit_test(test_remembered_verdict_needs_no_system_call),
