@@ -472,6 +472,33 @@ test_closed_with_ready_calls_that_nobody_heard_of(void **state)
 	}
 }
 
+static void
+test_freed_when_ready_and_never_heard_of(void **state)
+{
+	struct monime *m = open_test("");
+	struct monime_call *call[8];
+	int i, n = 0;
+
+	(void)state;
+	sandbox_fault(sandbox, J({"hold": true, "times": 8}));
+	for (i = 0; i < 8; i++)
+		call[i] = begin_get(m, ACCOUNTS, NULL);
+	await_count(m, "held", "monime", 8);
+	(void)sandbox_release(sandbox);
+	sandbox_wait_down(sandbox, "held", "monime", 0);
+	sleep_ms(50);
+	assert_non_null(await(m, PATIENCE));
+	for (i = 0; i < 8; i++) {
+		n += monime_call_result(call[i]) == MONIME_OK;
+		monime_call_free(call[i]);
+	}
+	assert_true(n > 1);	/* several came in that step */
+	assert_null(monime_next(m));
+	await_result(m, begin_get(m, ACCOUNTS, NULL), MONIME_OK);
+	assert_quiet(m);
+	monime_close(m);
+}
+
 /* Time */
 
 static void
@@ -788,6 +815,7 @@ main(void)
 		LIVING(test_freed_while_it_waits_for_a_token_and_fetches_one),
 		LIVING(test_closed_with_calls_pending),
 		LIVING(test_closed_with_ready_calls_that_nobody_heard_of),
+		LIVING(test_freed_when_ready_and_never_heard_of),
 		LIVING(test_deadline_passes_without_a_timer_of_the_host),
 		LIVING(test_retries_come_without_a_timer_of_the_host),
 		LIVING(test_deadline_passes_while_a_thread_fetches_the_token),

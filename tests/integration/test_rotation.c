@@ -473,6 +473,27 @@ test_what_needs_a_new_open_is_refused_and_told(void **state)
 	monime_close(m);
 }
 
+static void
+test_fifo_in_the_place_of_a_file_holds_nobody_up(void **state)
+{
+	struct monime *m = open_it(SECOND);
+	char path[256];
+
+	(void)state;
+	ask(m, "GET", LISTS, MONIME_OK);
+	put_away("test/r.conf", true);
+	(void)snprintf(path, sizeof(path), "%s/test/r.conf", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	move_clock(1400);
+	ask(m, "GET", LISTS, MONIME_OK);
+	assert_logged("a FIFO; a regular file is wanted here", 1);
+	assert_logged("is not taken up, the former one stays", 1);
+	put_away("test/r.conf", false);
+	move_clock(1400);
+	ask(m, "GET", LISTS, MONIME_OK);
+	monime_close(m);
+}
+
 /* Whole or not at all: a token goes with the version beside it. */
 static const char *const version[] = {
 	"caph.2025-06-20", "caph.2025-08-23"
@@ -867,6 +888,7 @@ main(void)
 		LIVING(test_changed_token_is_taken_up_within_reload),
 		LIVING(test_refused_key_is_read_anew_at_once),
 		LIVING(test_bad_file_keeps_the_former_one_and_is_told),
+		LIVING(test_fifo_in_the_place_of_a_file_holds_nobody_up),
 		LIVING(test_another_fault_is_told_at_once),
 		LIVING(test_what_needs_a_new_open_is_refused_and_told),
 		LIVING(test_changed_profile_is_taken_whole),

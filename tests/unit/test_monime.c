@@ -354,6 +354,7 @@ test_failed_handle_answers_every_verb_with_econfig(void **state)
 		CONTAINS(monime_error(m), rows[i].part);
 		assert_null(strstr(monime_error(m), "canary"));
 		verbs_answer(m, MONIME_ECONFIG, "the profile did not open");
+		monime_set_log(m, 7, NULL, NULL);
 		monime_close(m);
 	}
 }

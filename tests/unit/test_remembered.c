@@ -248,6 +248,8 @@ test_call_of_a_remembered_yes_tells_its_facts(void **state)
 	assert_told(call, "fingerprint", name);
 	assert_told(call, "attempts", NULL);
 	assert_told(call, "no such fact", NULL);
+	assert_null(monime_call_get(call, NULL));
+	assert_null(monime_call_header(call, NULL));
 	assert_string_equal(monime_call_error(call), "");
 	assert_int_equal(monime_call_status(call), 0);
 	assert_string_equal(monime_call_body(call, NULL), "");
