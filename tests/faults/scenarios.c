@@ -197,6 +197,18 @@ check_loop(struct run *r)
 	    strlen(r->token), r, &r->call));
 }
 
+/* The loop is made by what is started on it. */
+static int
+check_unwatched(struct run *r)
+{
+	int code = monime_check_token_start(r->m, r->token, strlen(r->token),
+	    r, &r->call);
+
+	if (code == MONIME_EPENDING && !watch(r))
+		wrong(r, "a loop without its descriptor");
+	return finish(r, code);
+}
+
 /* Of whose token nothing is known yet. */
 static int
 check_stranger(struct run *r)
@@ -653,6 +665,8 @@ const struct scenario scenarios[] = {
 	    check, NULL, MONIME_EHTTP },
 	{ "check, on the loop, good", "test/t", MAY, "test", NULL, check_loop,
 	    NULL, OK },
+	{ "check, on the loop, unwatched", "test/t", MAY, "test", NULL,
+	    check_unwatched, NULL, OK },
 	{ "check, on the loop, revoked", "test/t", 0, "revoked_test", NULL,
 	    check_loop, NULL, NO },
 	{ "check, on the loop, a stranger's", "test/t", 0, "stranger_test",
