@@ -1745,7 +1745,7 @@ test_unconfirmed_environment_stops_the_write(void **state)
 		row = stops[i].name;
 		sandbox_reset(sandbox);
 		sandbox_fault(sandbox, stops[i].fault);
-		m = open_test("timeout = \"500 ms\";");
+		m = open_test("timeout = \"3 s\";");
 		lines = 0;
 		monime_set_log(m, LOG_DEBUG, hear_line, &lines);
 		assert_code(call, post(m, &call), stops[i].code);
