@@ -24,6 +24,7 @@ import (
 type Transport struct {
 	handle *Handle
 	base   *http.Transport
+	once   *http.Transport // the same, and no connection is used twice
 }
 
 // Transport makes one that sends by a copy of base, or for nil by one that has
@@ -51,7 +52,9 @@ func (h *Handle) Transport(base *http.Transport) (*Transport, error) {
 	if base.TLSClientConfig.MinVersion < tls.VersionTLS12 {
 		base.TLSClientConfig.MinVersion = tls.VersionTLS12
 	}
-	return &Transport{h, base}, nil
+	once := base.Clone()
+	once.DisableKeepAlives = true
+	return &Transport{h, base, once}, nil
 }
 
 // unverified tells why a transport could take somebody else for the origin.
@@ -83,7 +86,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer t.handle.free(call)
-	answer, err := t.base.RoundTrip(out)
+	answer, err := t.sender(out).RoundTrip(out)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +94,28 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
+// sender is who sends a request.  http.Transport takes any that has one of two
+// headers for one that may be sent again, and does so when a connection that
+// was kept dies, whatever the provider makes of that header; on a new
+// connection it sends once.
+func (t *Transport) sender(r *http.Request) *http.Transport {
+	switch r.Method {
+	case "", http.MethodGet, http.MethodHead:
+		return t.base
+	}
+	for name := range r.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Idempotency-Key", "X-Idempotency-Key":
+			return t.once
+		}
+	}
+	return t.base
+}
+
 // CloseIdleConnections is called by the method of http.Client.
 func (t *Transport) CloseIdleConnections() {
 	t.base.CloseIdleConnections()
+	t.once.CloseIdleConnections()
 }
 
 // prepare makes a request that is the caller's but for its headers.

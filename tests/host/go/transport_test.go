@@ -182,6 +182,45 @@ func TestWhatTheProfileDoesNotAllowIsNotSent(t *testing.T) {
 	}
 }
 
+// net/http sends once more what it takes for a write that may be repeated.
+func TestKeptConnectionThatDiesCostsNothingTwice(t *testing.T) {
+	token := granted()
+	h := open(t, profile(t, "test/dies", strings.Replace(allow, `"POST"]`,
+		`"POST", "PUT", "PATCH", "DELETE"]`, 1), token))
+	for _, row := range [][3]string{
+		{"POST", "x", "X-Idempotency-Key"},
+		{"POST", "x", "Idempotency-Key"},
+		{"POST", "x", "x-idempotency-key"},
+		{"POST", "x", "X-Other"},
+		{"POST", "", "X-Idempotency-Key"},
+		{"PUT", "x", "Idempotency-Key"},
+		{"PATCH", "x", "Idempotency-Key"},
+		{"DELETE", "", "Idempotency-Key"},
+	} {
+		transport, err := h.Transport(trusting())
+		must(err)
+		c := &http.Client{Transport: transport}
+		reset()
+		answer, err := c.Get(facts.Origins["monime"] + "/v1/payouts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		drain(answer)
+		fault(object{"method": row[0], "drop": "status", "times": -1})
+		r := request(row[0], "/v1/payouts/1", row[1], row[2], "a-key")
+		if row[1] == "" {
+			r.Body, r.GetBody = nil, nil
+		}
+		if _, err = c.Do(r); err == nil {
+			t.Errorf("%q: an answer", row)
+		}
+		if n := len(requests()); n != 2 {
+			t.Errorf("%q: sent %d times", row, n-1)
+		}
+		c.CloseIdleConnections()
+	}
+}
+
 type closing struct {
 	io.Reader
 	closed bool
