@@ -161,8 +161,13 @@ func lawful(r *http.Request) error {
 		return failed(ErrInvalid, "a URL of another form than "+
 			"https://HOST/PATH?QUERY")
 	}
+	for name := range r.Trailer {
+		if forbidden[plainName(name)] {
+			return failed(ErrInvalid, "the trailer "+name)
+		}
+	}
 	for name, values := range r.Header {
-		name = http.CanonicalHeaderKey(name)
+		name = plainName(name)
 		if forbidden[name] {
 			return failed(ErrInvalid, "the header "+name)
 		}
@@ -172,6 +177,12 @@ func lawful(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// plainName is a header's name as those read it to whom "_" is "-": what is
+// behind the origin's own proxy may.
+func plainName(name string) string {
+	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 }
 
 func plainConnection(values []string) bool {
@@ -200,12 +211,12 @@ func setHeaders(r *http.Request, call *C.struct_monime_call) bool {
 		}
 		name := http.CanonicalHeaderKey(C.GoString(text))
 		for other := range r.Header {
-			if http.CanonicalHeaderKey(other) == name {
+			if plainName(other) == name {
 				delete(r.Header, other)
 			}
 		}
 		for other := range r.Trailer {
-			if http.CanonicalHeaderKey(other) == name {
+			if plainName(other) == name {
 				return false
 			}
 		}

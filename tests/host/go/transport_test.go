@@ -159,10 +159,16 @@ func TestWhatTheProfileDoesNotAllowIsNotSent(t *testing.T) {
 	}
 	for _, header := range []string{"X-HTTP-Method-Override",
 		"x-http-method", "X-Method-Override", "Monime-Space-Id",
-		"monime-space-id"} {
+		"monime-space-id", "Monime_Space_Id", "monime_space-id",
+		"X_HTTP_METHOD_OVERRIDE"} {
 		_, err := c.Do(request("GET", "/v1/payouts", "", header, "DELETE"))
 		if !errors.Is(err, monime.ErrInvalid) {
 			t.Errorf("%s: %v", header, err)
+		}
+		r := request("POST", "/v1/payouts", "x")
+		r.Trailer = http.Header{header: nil}
+		if _, err = c.Do(r); !errors.Is(err, monime.ErrInvalid) {
+			t.Errorf("trailer %s: %v", header, err)
 		}
 	}
 	for _, value := range []string{"Authorization", "close, Monime-Space-Id",
