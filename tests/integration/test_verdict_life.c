@@ -802,6 +802,28 @@ test_changed_check_serves_no_verdict_of_the_former_one(void **state)
 	monime_close(m);
 }
 
+/* All else is as before. */
+static void
+test_another_path_to_open_forgets_every_yes(void **state)
+{
+	static const char *const more[] = {
+		"reload = \"1s\"; check = { timeout = \"9s\"; };",
+		"reload = \"1s\"; check = { timeout = \"9s\";"
+		    " path = \"/v1/payouts\"; };",
+	};
+	struct monime *m = open_checks(more[0]);
+
+	(void)state;
+	assert_check(m, "test", MONIME_OK, "network");
+	assert_check(m, "test", MONIME_OK, "cache");
+	sandbox_fault(sandbox, J({"path": "/v1/payouts", "status": 403,
+	    "times": -1}));
+	write_profile("test/p", "monime", NULL, more[1]);
+	move_clock(1100);
+	assert_check(m, "test", MONIME_EFORBIDDEN, "network");
+	monime_close(m);
+}
+
 /* Who waits for a probe has asked under the policy of that time. */
 static void
 test_probe_under_way_serves_its_own_policy_alone(void **state)
@@ -955,6 +977,7 @@ main(void)
 		LIVING(test_withdrawn_environment_forgets_every_yes),
 		LIVING(test_changed_token_keeps_all_verdicts),
 		LIVING(test_changed_check_serves_no_verdict_of_the_former_one),
+		LIVING(test_another_path_to_open_forgets_every_yes),
 		LIVING(test_probe_under_way_serves_its_own_policy_alone),
 		LIVING(test_verdicts_and_probes_add_up),
 	};
