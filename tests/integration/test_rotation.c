@@ -272,6 +272,26 @@ test_changed_token_is_taken_up_within_reload(void **state)
 	monime_close(m);
 }
 
+/*
+ * The new key's first request comes on a connection that carried no other, and
+ * a write with it only when the API has confirmed the environment.
+ */
+static void
+assert_fresh_and_confirmed(const char *key, bool write)
+{
+	struct json_object *log = sandbox_log(sandbox), *one;
+	long nth = 0;
+
+	do {
+		one = sandbox_logged(log, "monime", nth++);
+		assert_non_null(one);
+	} while (!same(sandbox_text(one, "token"), key));
+	assert_row(logged_number(one, "sequence") == 1);
+	if (write)
+		assert_row(same(sandbox_text(one, "target"), "/"));
+	json_object_put(log);
+}
+
 /* Nobody waits for "reload" where the old key is refused. */
 static void
 test_refused_key_is_read_anew_at_once(void **state)
@@ -297,6 +317,7 @@ test_refused_key_is_read_anew_at_once(void **state)
 			sandbox_revoke(sandbox, "test");
 			ask(m, methods[i], paths[i], MONIME_OK);
 			assert_bearer(K1);
+			assert_fresh_and_confirmed(K1, i == 1);
 			assert_row(sandbox_effects(sandbox) == j + (i == 1));
 			assert_logged("benched", 0);
 			monime_close(m);
