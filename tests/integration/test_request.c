@@ -553,6 +553,27 @@ test_dead_connection_and_then_none_is_elost(void **state)
 	monime_close(m);
 }
 
+/* Nor is it undone by a limit that the second time met. */
+static void
+test_dead_connection_and_then_a_429_is_elost(void **state)
+{
+	struct monime *m = open_warm("monime");
+	struct monime_call *call;
+
+	(void)state;
+	sandbox_fault(sandbox, J([
+	    {"method": "POST", "reused": true, "raw": "",
+	     "execute": true},
+	    {"method": "POST", "status": 429, "execute": false, "times": -1,
+	     "headers": [["Retry-After", "99"]]}]));
+	assert_code(call, post(m, &call), MONIME_ELOST);
+	assert_fact(call, "attempts", "1");
+	assert_fact(call, "executed", "unknown");
+	assert_int_equal(sandbox_effects(sandbox), 1);
+	monime_call_free(call);
+	monime_close(m);
+}
+
 static void
 test_reads_share_a_connection_and_unkeyed_writes_do_not(void **state)
 {
@@ -2156,6 +2177,7 @@ main(void)
 		TEST(test_kept_connection_that_dies_costs_nothing_twice),
 		TEST(test_kept_connection_that_was_closed_is_no_mishap),
 		TEST(test_dead_connection_and_then_none_is_elost),
+		TEST(test_dead_connection_and_then_a_429_is_elost),
 		TEST(test_reads_share_a_connection_and_unkeyed_writes_do_not),
 		TEST(test_paths_with_two_meanings_never_leave),
 		TEST(test_paths_arrive_byte_for_byte),
