@@ -70,6 +70,23 @@ class Users(common.Case):
             "user's"])
         self.assertEqual(self.sandbox.counts("connections"), self.before)
 
+    def test_every_digit_of_a_fingerprint_counts(self):
+        right = fingerprint(self.good)
+        for at in (0, 15, 16, 31):
+            wrong = right[:at] + ("1" if right[at] == "0" else "0") + \
+                right[at + 1:]
+            write_file(self.users, "ada:%s\n" % wrong, 0o644)
+            with self.subTest(at=at):
+                self.expect(DENIED, "ada", self.good)
+        self.assertEqual(self.sent(), 0)
+
+    def test_a_user_is_not_who_begins_like_another(self):
+        for name in ("ad", "adam", "ada.x"):
+            self.map(name, self.good)
+            with self.subTest(name=name):
+                self.expect(DENIED, "ada", self.good)
+        self.assertEqual(self.sent(), 0)
+
     def test_a_user_without_a_line_is_not_named(self):
         # It may be a token, typed a line too early.
         result = self.expect(DENIED, self.good, "x")
