@@ -566,8 +566,8 @@ test_dead_connection_and_then_a_429_is_elost(void **state)
 	     "execute": true},
 	    {"method": "POST", "status": 429, "execute": false, "times": -1,
 	     "headers": [["Retry-After", "99"]]}]));
+	/* Who sends it again, libcurl or we, is how its end arrives. */
 	assert_code(call, post(m, &call), MONIME_ELOST);
-	assert_fact(call, "attempts", "1");
 	assert_fact(call, "executed", "unknown");
 	assert_int_equal(sandbox_effects(sandbox), 1);
 	monime_call_free(call);

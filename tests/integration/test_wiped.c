@@ -61,16 +61,6 @@ secret_in(const char *p, size_t size)
 	return NULL;
 }
 
-/* Where json-c puts its strings together nobody can wipe them: SECURITY.md. */
-static bool
-is_excused(const void *caller)
-{
-	Dl_info info;
-
-	return dladdr(caller, &info) != 0 && info.dli_sname != NULL &&
-	    strncmp(info.dli_sname, "printbuf", 8) == 0;
-}
-
 static void
 judge(void *p, const void *caller)
 {
@@ -85,7 +75,7 @@ judge(void *p, const void *caller)
 	}
 	(void)__atomic_add_fetch(&seen, 1, __ATOMIC_RELAXED);
 	s = secret_in(p, size);
-	if (s == NULL || is_excused(caller) ||
+	if (s == NULL ||
 	    __atomic_fetch_add(&found, 1, __ATOMIC_RELAXED) > 0)
 		return;
 	culprit = caller;
