@@ -969,8 +969,8 @@ ngx_http_monime_credential_variable(ngx_http_request_t *r,
 
 
 /*
- * What the directive lacks, or NULL.  The profile's terms are asked for without
- * a request: nothing is sent, and nothing is counted.
+ * What the profile lacks, or NULL.  Its terms are asked for without a request:
+ * nothing is sent, and nothing is counted.
  */
 
 char *
@@ -980,19 +980,11 @@ ngx_http_monime_authorize_lacks(ngx_http_monime_loc_conf_t *conf)
     const char          *accept, *allow;
     struct monime_call  *call;
 
-    if (conf->profile == NULL) {
-        return "\"monime_profile\"";
-    }
-
-    if (conf->authorize == NGX_HTTP_MONIME_AUTHORIZE_ON && !conf->check) {
-        return "\"monime_check on\", or to be \"public\",";
-    }
-
     if (monime_authorize(conf->profile->handle, NULL, NULL, &call)
         == MONIME_OK)
     {
         monime_call_free(call);
-        return "a profile that does not authorize everything";
+        return "not to authorize everything";
     }
 
     accept = monime_call_get(call, "accept");
@@ -1001,13 +993,13 @@ ngx_http_monime_authorize_lacks(ngx_http_monime_loc_conf_t *conf)
     wrong = NULL;
 
     if (allow == NULL || ngx_strcmp(allow, "yes") != 0) {
-        wrong = "allow.methods and allow.paths in its profile";
+        wrong = "allow.methods and allow.paths";
 
     } else if (conf->authorize == NGX_HTTP_MONIME_AUTHORIZE_ON
                && (accept == NULL || ngx_strcmp(accept, "any") == 0))
     {
-        wrong = "check.accept = \"space\" or \"path\" in its profile, since "
-                "with \"any\" a token may be anybody's,";
+        wrong = "check.accept = \"space\" or \"path\", since with \"any\" a "
+                "token may be anybody's";
     }
 
     monime_call_free(call);

@@ -1472,11 +1472,31 @@ ngx_http_monime_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    wrong = ngx_http_monime_authorize_lacks(conf);
+    wrong = NULL;
+
+    if (conf->profile == NULL) {
+        wrong = "\"monime_profile\"";
+
+    } else if (conf->authorize == NGX_HTTP_MONIME_AUTHORIZE_ON
+               && !conf->check)
+    {
+        wrong = "\"monime_check on\", or to be \"public\",";
+    }
 
     if (wrong) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"monime_authorize\" needs %s in %V:%ui", wrong,
+                      &conf->authorize_place.file, conf->authorize_place.line);
+        return NGX_CONF_ERROR;
+    }
+
+    wrong = ngx_http_monime_authorize_lacks(conf);
+
+    if (wrong) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "monime: %V: the profile needs %s, for "
+                      "\"monime_authorize\" in %V:%ui",
+                      &conf->profile->name, wrong,
                       &conf->authorize_place.file, conf->authorize_place.line);
         return NGX_CONF_ERROR;
     }
