@@ -200,9 +200,8 @@ prepare_credential(struct monime_call *call)
 	mn_call_fact(call, "source", "local");
 	if (e->credential == NULL && e->oauth2 == NULL)
 		return mn_call_finish(call, MONIME_ECONFIG,
-		    "%s: no credential to check: write its token into the "
-		    "file that monime.conf(5) names, or use monime set-token",
-		    e->profile->name);
+		    "%s: no credential to check: monime set-token %s gives "
+		    "the profile one", e->profile->name, e->profile->name);
 	c = prepare(call, MN_LANE_OWN);
 	if (c == NULL)
 		return mn_call_end(call, MONIME_ENOMEM);

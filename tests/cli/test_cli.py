@@ -431,7 +431,7 @@ class Check(Case):
                          "no such profile; monime list .* set-token test/none")
         self.assertNotIn("no such profile",
                          self.run_cli(2, "check", "nonsense").err)
-        self.assertIn("no credential to check: write its token",
+        self.assertIn("no credential to check: monime set-token test/gateway ",
                       self.run_cli(2, "check", "test/gateway").out)
         self.write("test/payouts.token", SERVER.tokens["live"])
         done = self.run_cli(2, "check", "test/payouts")
@@ -1277,8 +1277,12 @@ class Terminal(Case):
     def spawn(self, *arguments, **environment):
         pid, fd = pty.fork()
         if pid == 0:
-            os.execve(COMMAND, self.command(*arguments), self.environment(
-                **dict({"TERM": "xterm"}, **environment)))
+            # Without a command the child would be these tests once more.
+            try:
+                os.execve(COMMAND, self.command(*arguments), self.environment(
+                    **dict({"TERM": "xterm"}, **environment)))
+            finally:
+                os._exit(127)
         return pid, fd
 
     def read_until(self, fd, what, seconds=20):
