@@ -24,6 +24,7 @@ write_folder(folder, description).
 import datetime
 import json
 import os
+import shutil
 import sys
 
 HOST = """\
@@ -122,6 +123,15 @@ def unsafe_ancestor(folder):
         path = os.path.dirname(path)
 
 
+def command():
+    """How monime is called here: as it was installed, or else as it was built in
+    BUILD."""
+    build = os.environ.get("BUILD", "build")
+    if shutil.which("monime"):
+        return "monime"
+    return "LD_LIBRARY_PATH={0} {0}/monime".format(build)
+
+
 def show(folder, description, out=sys.stdout):
     origins = description["origins"]
     out.write("The sandbox is up. It ends with this command.\n\n")
@@ -140,10 +150,11 @@ def show(folder, description, out=sys.stdout):
         for line in file:
             out.write(("  " + line).rstrip() + "\n")
     out.write("\nTry:\n\n"
-              "  monime -C {0} check test/payouts\n"
-              "  monime -C {0} request test/payouts GET "
+              "  {2} -C {0} check test/payouts\n"
+              "  {2} -C {0} request test/payouts GET "
               "'/v1/financial-accounts?limit=1'\n"
-              "  curl -s {1}/effects\n".format(folder, origins["control"]))
+              "  curl -s {1}/effects\n".format(
+                  folder, origins["control"], command()))
     out.flush()
 
 

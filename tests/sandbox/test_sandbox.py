@@ -610,6 +610,25 @@ class Process(unittest.TestCase):
                 folder, "live")).st_mode & 0o7777, 0o700)
             self.assertEqual(sandbox.stop(), 0)
 
+    def test_what_is_shown_can_be_typed(self):
+        sandbox = Sandbox()
+        with tempfile.TemporaryDirectory() as folder:
+            for name, mode in (("monime", 0o755), ("absent", 0o644)):
+                place = os.path.join(folder, name)
+                os.mkdir(place)
+                with open(os.path.join(place, "monime"), "wb") as file:
+                    os.fchmod(file.fileno(), mode)
+            for name, typed in (("monime", "monime"),
+                                ("absent", "LD_LIBRARY_PATH=b b/monime")):
+                said = subprocess.run(
+                    ["/usr/bin/python3", "-B", os.path.join(HERE, "folder.py"),
+                     folder, sandbox.facts["file"], "--show"], check=True,
+                    env={"PATH": os.path.join(folder, name), "BUILD": "b"},
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+                self.assertIn("\n  %s -C %s check test/payouts\n" % (
+                    typed, folder), said.decode())
+        self.assertEqual(sandbox.stop(), 0)
+
     def test_stop_and_time_limit(self):
         sandbox = Sandbox("--seconds", "0.2")
         self.assertEqual(sandbox.process.wait(10), 0)
