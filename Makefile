@@ -4,7 +4,7 @@
 #
 #	make            the library and the command
 #	make demo       see the main job done, against a sandbox on this machine
-#	make check      every test
+#	make check      what every change has to pass
 #	make help       all targets
 #
 # V=1 shows the commands.
@@ -93,7 +93,8 @@ SETTINGS = $(SYSCONFDIR) $(CA_PATH)
 all: lib cli
 
 help:
-	@sed -n '/^## /s/^## //p' $(MAKEFILE_LIST)
+	@awk '/^## / { name = $$2; sub(/^## [^ ]* */, ""); \
+	    printf "%-17s  %s\n", name, $$0 }' $(MAKEFILE_LIST)
 
 ## all              the library and the command, below build/
 lib: $(LIBRARY)
@@ -256,7 +257,7 @@ demo:
 ## sandbox          both APIs on loopback, and a profile ready to use
 sandbox:
 	$(Q)packaging/need demo
-	$(Q)tests/sandbox/start $(BUILD)
+	$(Q)BUILD=$(BUILD) tests/sandbox/start $(BUILD)
 
 # Tests: one program for each file with rules, linked with the objects so that
 # what is hidden can be tested; and programs that see the built library alone.
@@ -375,7 +376,7 @@ $(INTEGRATION_BIN) $(PEERS_BIN): $(BUILD)/tests/%: $(BUILD)/tests/%.o \
 	    $(filter %.o,$^) -L$(BUILD) -lmonime \
 	    -Wl,-rpath,$(abspath $(BUILD)) -lcurl -ljson-c -lcmocka -lpthread
 
-## check            install what is missing, build, run every test and lint
+## check            install what is missing, build, test, lint
 check:
 	$(Q)packaging/need build check lint nginx apache host host-apache pam \
 	    host-pam host-python go ffi abi
@@ -521,7 +522,7 @@ soak: lib nginx apache $(VICTIMS)
 	$(Q)packaging/need check nginx apache host
 	$(Q)BUILD=$(BUILD) $(PYTHON) tests/soak/run
 
-## check-asan       the same tests under the address, undefined and leak sanitizers
+## check-asan       tests under the address, undefined and leak sanitizers
 # The helper of PAM has no environment: what halts is compiled in.
 check-asan:
 	$(Q)packaging/need build check nginx apache host host-apache pam \
@@ -555,12 +556,12 @@ check-valgrind:
 	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN)
 	$(Q)VALGRIND=1 tests/run $(UNIT_BIN)
 
-## check-static     what gcc's and clang's analyzers find; exceptions have reasons
+## check-static     what gcc's and clang's analyzers find; minutes
 check-static:
 	$(Q)packaging/need build static
 	$(Q)tests/static/run
 
-## coverage         what of lib/ the tests run; tests/coverage tells what not, and why
+## coverage         what of lib/ the tests run; tests/coverage has what they do not
 COVERED	= $(BUILD)/coverage
 
 $(BUILD)/counts.map: lib/libmonime.map
@@ -584,7 +585,7 @@ coverage:
 	    LEAVE=$(COVERED)/tests/coverage/leave.o \
 	    LIBRARY_MAP=$(COVERED)/counts.map covered
 
-## fuzz             each fuzzer in turn; SECONDS each, TARGETS, JOBS at once
+## fuzz             each fuzzer, or TARGETS; SECONDS each, JOBS at once
 SECONDS	= 60
 JOBS	= 1
 FUZZ_CC	= clang-14
@@ -615,6 +616,8 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_OBJ) $$(FUZZ_BESIDES_$$*)
 fuzzers: $(FUZZ_BIN)
 
 fuzz-build:
+	$(if $(filter-out $(FUZZERS),$(TARGETS)),$(error TARGETS: there is no\
+	    $(filter-out $(FUZZERS),$(TARGETS)); there are $(sort $(FUZZERS))))
 	$(Q)packaging/need build fuzz
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(FUZZ_CC) \
 	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
@@ -639,7 +642,7 @@ lint:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) CC=$(CC) tests/lint/run
 
-## install          DESTDIR, PREFIX, LIBDIR, SYSCONFDIR
+## install          library, header, command; DESTDIR, PREFIX, LIBDIR, SYSCONFDIR
 install: all
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin \
@@ -688,6 +691,7 @@ install-pam: install pam
 	$(INSTALL) -m 0644 etc/pam.d-monime etc/pam_users \
 	    $(DESTDIR)$(PREFIX)/share/doc/monime/pam/
 
+## clean            takes build/ away
 clean:
 	rm -rf $(BUILD)
 

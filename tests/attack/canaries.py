@@ -31,11 +31,11 @@ VISITORS = {"a visitor's token", "a bad token", "a token in an outage",
 THEIRS = {
     "nginx": (
         (r"\[debug\].* http header: \"Authorization: ",
-         "error_log debug, of a client's headers"),
+         "error_log debug of requests"),
     ),
     "apache": (
         (r"\[http:trace4\].* +Authorization: ",
-         "LogLevel http:trace4, of a client's headers"),
+         "trace4 of requests"),
     ),
 }
 DUMPED = re.compile(rb"\[ssl:trace\d\].*\| [0-9a-f]{4}: ((?:[0-9a-f]{2}[ -])+)")
