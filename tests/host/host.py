@@ -147,7 +147,7 @@ class Host:
         done = subprocess.run(
             self.command("-t"), env=self.environment(), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
+            stderr=subprocess.STDOUT, timeout=PATIENCE)
         return done.returncode, done.stdout
 
     def start(self, pass_fds=(), **environment):
