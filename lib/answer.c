@@ -402,6 +402,29 @@ out:
 	return r;
 }
 
+static void
+wipe_all(struct json_object *root, const struct mn_parameter *parameters,
+    size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		wipe(member(root, parameters[i].name, json_type_string));
+}
+
+/* json-c tells nobody when it has no memory for a part of its text. */
+static bool
+is_whole(struct json_object *root, const char *text, size_t len,
+    const struct mn_parameter *parameters, size_t n)
+{
+	struct json_object *again = parse_secret(text, len);
+	bool r = again != NULL && json_object_equal(again, root) != 0;
+
+	wipe_all(again, parameters, n);
+	json_object_put(again);
+	return r;
+}
+
 bool
 mn_answer_object(const struct mn_parameter *parameters, size_t n,
     struct mn_text *out)
@@ -425,14 +448,14 @@ mn_answer_object(const struct mn_parameter *parameters, size_t n,
 	s = r ? json_object_to_json_string_length(root,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len) :
 	    NULL;
-	if (s != NULL) {
+	r = s != NULL && is_whole(root, s, len, parameters, n);
+	if (r)
 		mn_text_put(out, s, len);
+	if (s != NULL)
 		mn_secret_wipe((char *)(uintptr_t)s, len);
-	}
-	for (i = 0; i < n && root != NULL; i++)
-		wipe(member(root, parameters[i].name, json_type_string));
+	wipe_all(root, parameters, n);
 	json_object_put(root);
-	return s != NULL && !out->failed;
+	return r && !out->failed;
 }
 
 /* The same for one that comes with every answer. */
