@@ -17,15 +17,18 @@
 #define ID	MN_TEXT_ALNUM "_-"
 #define VERSION	MN_TEXT_ALNUM "._-"
 
+/* What we have written ourselves; of others' it has to be UTF-8 as well. */
+#define OURS	JSON_TOKENER_STRICT
+#define THEIRS	(OURS | JSON_TOKENER_VALIDATE_UTF8)
+
 /* Strict, as far as json-c is by itself; doubt() knows the rest. */
 static struct json_tokener *
-tokener(void)
+tokener(int flags)
 {
 	struct json_tokener *tok = json_tokener_new_ex(MN_ANSWER_DEPTH);
 
 	if (tok != NULL)
-		json_tokener_set_flags(tok,
-		    JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		json_tokener_set_flags(tok, flags);
 	return tok;
 }
 
@@ -53,7 +56,7 @@ parse(const char *body, size_t len)
 
 	if (len == 0 || len > INT_MAX)
 		return NULL;
-	tok = tokener();
+	tok = tokener(THEIRS);
 	if (tok == NULL)
 		return NULL;
 	root = parse_by(tok, body, len);
@@ -68,7 +71,7 @@ parse(const char *body, size_t len)
  * and takes the place of what was there after.
  */
 static struct json_object *
-parse_secret(const char *body, size_t len)
+parse_secret(const char *body, size_t len, int flags)
 {
 	struct json_object *root = NULL;
 	struct json_tokener *tok;
@@ -76,7 +79,7 @@ parse_secret(const char *body, size_t len)
 
 	if (len == 0 || len > INT_MAX - 2)
 		return NULL;
-	tok = tokener();
+	tok = tokener(flags);
 	filler = malloc(len + 3);
 	if (tok == NULL || filler == NULL)
 		goto out;
@@ -364,7 +367,7 @@ mn_answer_token(const char *body, size_t len, struct mn_answer_token *t,
 	bool r = false;
 
 	memset(t, 0, sizeof(*t));
-	root = parse_secret(body, len);
+	root = parse_secret(body, len, THEIRS);
 	token = member(root, "access_token", json_type_string);
 	type = member(root, "token_type", json_type_string);
 	if (token == NULL) {
@@ -417,7 +420,7 @@ static bool
 is_whole(struct json_object *root, const char *text, size_t len,
     const struct mn_parameter *parameters, size_t n)
 {
-	struct json_object *again = parse_secret(text, len);
+	struct json_object *again = parse_secret(text, len, OURS);
 	bool r = again != NULL && json_object_equal(again, root) != 0;
 
 	wipe_all(again, parameters, n);

@@ -852,6 +852,8 @@ test_object_is_written_as_json(void **state)
 		{ "b", "\"\\/\b\f\n\r\t\x01\x7f" },
 		{ "c", "\xc3\xbc \xf0\x9f\x92\xb0" },
 		{ "d\"", "'" },
+		/* A password may be of any bytes. */
+		{ "e", "\xff\xfc" },
 	};
 	struct mn_text t = MN_TEXT_INIT(65536);
 	struct mn_text small = MN_TEXT_INIT(10);
@@ -861,7 +863,8 @@ test_object_is_written_as_json(void **state)
 	assert_string_equal(mn_text_get(&t),
 	    "{\"grant_type\":\"client_credentials\",\"a\":\"\","
 	    "\"b\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7f\","
-	    "\"c\":\"\xc3\xbc \xf0\x9f\x92\xb0\",\"d\\\"\":\"'\"}");
+	    "\"c\":\"\xc3\xbc \xf0\x9f\x92\xb0\",\"d\\\"\":\"'\","
+	    "\"e\":\"\xff\xfc\"}");
 	mn_text_free(&t);
 	assert_true(mn_answer_object(rows, 0, &t));
 	assert_string_equal(mn_text_get(&t), "{}");
