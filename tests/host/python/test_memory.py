@@ -16,9 +16,9 @@ SLOW = min(CALLS, 20000)
 
 
 class Growth(Case):
-    def grows_not(self, do, calls=CALLS, connections=0):
-        """do(n) does the same n times; what it settles in comes first.  So
-        many connections may be kept, and it is chance how many are by then."""
+    def grows_not(self, do, calls=CALLS, spare=16384):
+        """do(n) does the same n times; what it settles in comes first.  The
+        heap may have so many bytes more by chance."""
         do(calls // 10)
         gc.collect()
         before = heap(), sys.getallocatedblocks(), descriptors(), resident()
@@ -30,9 +30,11 @@ class Growth(Case):
               "resident %+d KiB" % (self.id().split(".")[-1][5:], calls,
                                     grown[0], grown[1], grown[3] // 1024),
               file=sys.stderr)
-        self.assertLess(grown[0], 16384)
-        self.assertLess(grown[1], 200)
-        self.assertLessEqual(grown[2], connections)
+        # Free lists, of tasks and futures too, fill up for a while; what is
+        # lost with each call is far more than this.
+        self.assertLess(grown[0], spare)
+        self.assertLess(grown[1], max(200, calls // 10))
+        self.assertLessEqual(grown[2], 0)
 
     def test_remembered_checks(self):
         m, token = self.open(), self.sandbox.token()
@@ -75,11 +77,28 @@ class Growth(Case):
     def test_requests(self):
         m, together = self.open("test/pay"), 20
 
+        def at_once():
+            return asyncio.gather(*[m.request_async(
+                "GET", "/v1/financial-accounts") for _ in range(together)])
+
+        async def connect():
+            self.sandbox.fault({"hold": True, "times": together})
+            calls = at_once()
+            await asyncio.get_running_loop().run_in_executor(
+                None, self.sandbox.wait, "held", together)
+            self.sandbox.release()
+            await calls
+
         async def requests(n):
             for _ in range(n // together):
-                await asyncio.gather(*[m.request_async(
-                    "GET", "/v1/financial-accounts") for _ in range(together)])
-        self.grows_not(lambda n: asyncio.run(requests(n)), SLOW // 5, together)
+                await at_once()
+
+        # Each kept connection is 56 KiB of OpenSSL's.  Left to chance, their
+        # number would tell how many answers happened to cross.  Some buffer
+        # of 16 KiB is there or not; a leak is 32 bytes of each call at least.
+        asyncio.run(connect())
+        self.grows_not(lambda n: asyncio.run(requests(n)), SLOW // 5,
+                       SLOW // 5 * 16)
 
     def test_handles(self):
         def do(n):
