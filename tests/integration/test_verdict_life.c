@@ -649,6 +649,27 @@ work_unknown_or_no(struct monime *m, void *arg)
 	monime_close(m);
 }
 
+static void
+test_check_that_nobody_drove_in_time_is_no_outage(void **state)
+{
+	struct monime *m = open_checks(CHECK(""));
+	struct monime_call *call = begin_check(m, "test", NULL);
+
+	(void)state;
+	monime_call_free(call);
+	move_clock(6000);
+	sandbox_fault(sandbox, J({"hold": true}));
+	(void)begin_check(m, "test", NULL);
+	await_count(m, "held", "monime", 1);
+	/* The first one has ended meanwhile, and this one is told no outage. */
+	(void)begin_check(m, "test", NULL);
+	assert_int_equal(sandbox_release(sandbox), 1);
+	await_all(m, 2);
+	assert_check(m, "test", MONIME_OK, "cache");
+	assert_asked(1);
+	monime_close(m);
+}
+
 /* A process that is stopped with a yes in its socket finds a no. */
 static void
 test_slow_yes_does_not_replace_a_newer_no(void **state)
@@ -972,6 +993,7 @@ main(void)
 		LIVING(test_flood_of_tokens_starves_nobody),
 		LIVING(
 		    test_hundred_thousand_alternating_bearers_cross_no_verdict),
+		LIVING(test_check_that_nobody_drove_in_time_is_no_outage),
 		LIVING(test_slow_yes_does_not_replace_a_newer_no),
 		LIVING(test_deleted_profile_forgets_every_yes),
 		LIVING(test_withdrawn_environment_forgets_every_yes),
