@@ -131,7 +131,10 @@ def left_behind(folders, since, flock, but=()):
     read, found = 0, []
     for folder in folders:
         for place, names, files in os.walk(folder):
-            names[:] = [n for n in names if os.path.join(place, n) not in but]
+            # What somebody mounts there meanwhile, /proc even, is not new.
+            names[:] = [n for n in names
+                        if os.path.join(place, n) not in but
+                        and not os.path.ismount(os.path.join(place, n))]
             for name in files:
                 path = os.path.join(place, name)
                 try:
