@@ -299,7 +299,7 @@ LDFLAGS_test_rotation = -Wl,--export-dynamic
 LDFLAGS_test_bench = -Wl,--export-dynamic
 LDFLAGS_test_peers = -Wl,--export-dynamic
 LDFLAGS_test_verdict_life = -Wl,--export-dynamic
-# Its free() and realloc() are.
+# Its malloc(), free() and realloc() are.
 LDFLAGS_test_wiped = -Wl,--export-dynamic
 # Not linked with the library, which it loads.
 LDFLAGS_test_host = -Wl,--as-needed

@@ -2,9 +2,9 @@
 
 /*
  * What the library frees, or has json-c free, holds no secret any more.  This
- * free() and this realloc() come before libc's for these two as well, since the
- * program exports them (LDFLAGS_test_wiped in the Makefile); what others give
- * back, such as libcurl and libconfig, is theirs (SECURITY.md).
+ * malloc(), free() and realloc() come before libc's for these two as well,
+ * since the program exports them (LDFLAGS_test_wiped in the Makefile); what
+ * others give back, such as libcurl and libconfig, is theirs (SECURITY.md).
  */
 
 #include <dlfcn.h>
@@ -83,8 +83,27 @@ judge(void *p, const void *caller)
 	memcpy(what, s, size < sizeof(what) ? size : sizeof(what) - 1);
 }
 
+void *__libc_malloc(size_t size);
 void __libc_free(void *p);
 void *__libc_realloc(void *p, size_t size);
+
+/* What others have left in the block, from there on, is not ours. */
+static void *
+emptied(void *p, size_t from)
+{
+	size_t size = malloc_usable_size(p);
+
+	if (p != NULL && size > from &&
+	    __atomic_load_n(&watching, __ATOMIC_RELAXED))
+		memset((char *)p + from, 0, size - from);
+	return p;
+}
+
+void *
+malloc(size_t size)
+{
+	return emptied(__libc_malloc(size), 0);
+}
 
 void
 free(void *p)
@@ -101,9 +120,11 @@ free(void *p)
 void *
 realloc(void *p, size_t size)
 {
+	size_t before = malloc_usable_size(p);
+
 	if (p != NULL && __atomic_load_n(&watching, __ATOMIC_RELAXED))
 		judge(p, __builtin_return_address(0));
-	return __libc_realloc(p, size);
+	return emptied(__libc_realloc(p, size), before);
 }
 
 #endif
