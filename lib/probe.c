@@ -457,9 +457,11 @@ begin(struct mn_probes *p, struct mn_asking *a)
 	mn_loop_hold(call->lanes);
 	call->next = look_again;
 	/* Nobody drove in time: that the API was not asked is no outage. */
-	if (left <= 0)
+	if (left <= 0) {
 		mn_verdicts_release(call->edition->verdicts, &a->claim);
-	if (!mn_call_clock(call, left > 0 ? left : 0))
+		left = 0;
+	}
+	if (!mn_call_clock(call, left))
 		return;
 	if (a->claim.claim != 0)
 		a->ask(call);

@@ -113,12 +113,6 @@ common_header(struct json_object *request, const char *name,
 	((condition) ? (void)0 :	\
 	    fail_row(__FILE__, __LINE__, "not so: %s", #condition))
 
-/*
- * So many milliseconds late a busy machine may let a deadline be.  With them
- * a short one still ends before those that nobody has set.
- */
-#define LATE	4000
-
 /* Milliseconds of the monotonic clock. */
 static int64_t UNUSED
 now_ms(void)

